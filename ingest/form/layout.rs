@@ -1,0 +1,1 @@
+pub fn layout_json() {}

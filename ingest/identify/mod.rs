@@ -1,0 +1,69 @@
+//! Symbols to application ID, form and page number. Evidence is gathered, disagreement is a
+//! finding; nothing is ever guessed.
+
+mod page_code;
+
+pub use page_code::{PageCode, PageCodeError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::application_id::ApplicationId;
+use crate::form::Symbology;
+use crate::geometry::PointPx;
+
+/// A symbol as it was found on a page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Symbol {
+    pub symbology: Symbology,
+    pub text: String,
+    /// Corners on the decoded image: those of the symbol's own top left, top right, bottom right
+    /// and bottom left, so that its turn can be told.
+    pub corners: [PointPx; 4],
+    /// Who read this text here; two of different origin are evidence.
+    pub decoders: Vec<Decoder>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decoder {
+    Zxing,
+    Zbar,
+}
+
+/// What a page's symbols say together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Identification {
+    /// A valid application ID, and the form's page it stands on.
+    Identified(Identity),
+    /// No valid ID, or IDs that disagree.
+    Unassigned(UnassignedReason),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    pub application_id: ApplicationId,
+    pub form: String,
+    pub version: String,
+    pub page: u32,
+    /// Symbologies that carried the ID, each once.
+    pub carried_by: Vec<Symbology>,
+    /// Two decoders of different origin read at least one of them alike.
+    pub confirmed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnassignedReason {
+    /// No symbol of an allowed symbology was found.
+    NoSymbol,
+    /// Symbols were found, but none with a valid application ID.
+    NoValidId,
+    /// The page's symbols carry different application IDs.
+    SymbolsDisagree,
+    /// The decoders read the same symbol differently.
+    DecodersDisagree,
+    /// A valid ID, but no form that is configured here has such a page.
+    UnknownForm,
+    /// A valid ID that could belong to more than one page of a form.
+    AmbiguousPage,
+}

@@ -1,0 +1,39 @@
+//! uketsuke (受付, "reception") takes in mailed benefit applications.
+//!
+//! The map of the house, in the order a sheet travels:
+//!
+//! - [`form`]: a printed template as data, in millimetres; printing it to PDF.
+//! - [`intake`]: one file of a scanner station, once: hash, stored original, a row, a job.
+//! - [`decode`]: bytes of a scan to page images, one page at a time.
+//! - [`page`]: blank, skew, quality; registration onto the form's marks.
+//! - [`identify`]: symbols to application ID, form and page number; never a guess.
+//! - [`read`]: cells, printed lines and marks to posteriors per character.
+//! - [`check`]: findings about readings.
+//! - [`score`]: readings and evidence to dispositions.
+//! - [`publish`]: the record of a capture, its images, and their keys.
+//! - [`pipeline`]: the one place that says the order of the stages.
+//!
+//! Around it: [`store`] (PostgreSQL and objects), [`fleet`] (jobs, reader processes, quarantine),
+//! [`simulate`] (fills in and "scans" forms) and [`cli`]. The words of the field are in
+//! [`application_id`], [`digest`], [`geometry`] and [`register`]; what an operator may set is in
+//! [`settings`].
+
+pub mod application_id;
+pub mod check;
+pub mod cli;
+pub mod decode;
+pub mod digest;
+pub mod fleet;
+pub mod form;
+pub mod geometry;
+pub mod identify;
+pub mod intake;
+pub mod page;
+pub mod pipeline;
+pub mod publish;
+pub mod read;
+pub mod register;
+pub mod score;
+pub mod settings;
+pub mod simulate;
+pub mod store;

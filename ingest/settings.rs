@@ -1,0 +1,191 @@
+//! What an operator may set. The defaults are those of the shipped `config/uketsuke.toml`, which
+//! is compiled in; a file given by the operator is laid over them key by key.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::form::Symbology;
+
+const DEFAULTS: &str = include_str!("../config/uketsuke.toml");
+
+/// Environment variable naming the configuration file where `--config` is not given.
+pub const CONFIG_VARIABLE: &str = "UKETSUKE_CONFIG";
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub paths: Paths,
+    pub intake: Intake,
+    pub decode: Decode,
+    pub page: Page,
+    pub identify: Identify,
+    pub read: Read,
+    pub publish: Publish,
+    pub readers: Readers,
+    pub jobs: Jobs,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Paths {
+    pub forms: PathBuf,
+    pub models: PathBuf,
+    pub vendor: PathBuf,
+    pub calibration: PathBuf,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intake {
+    #[serde(rename = "poll_seconds", deserialize_with = "seconds")]
+    pub poll: Duration,
+    #[serde(rename = "settle_seconds", deserialize_with = "seconds")]
+    pub settle: Duration,
+    pub arriving_alarm_minutes: u32,
+    pub max_file_mib: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decode {
+    pub max_pages: u32,
+    pub max_page_megapixels: u32,
+    pub pdf_render_dpi: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    pub blank_max_ink: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identify {
+    pub symbologies: Vec<Symbology>,
+    pub zbar_confirms: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Read {
+    pub line_models: bool,
+    pub crop_dpi: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Publish {
+    pub jpeg_quality: u8,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Readers {
+    pub count: usize,
+    pub memory_mib: u64,
+    #[serde(rename = "page_seconds", deserialize_with = "seconds")]
+    pub page_limit: Duration,
+    pub recycle_pages: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jobs {
+    #[serde(rename = "lease_seconds", deserialize_with = "seconds")]
+    pub lease: Duration,
+    pub max_attempts: i16,
+    #[serde(rename = "retry_seconds", deserialize_with = "seconds")]
+    pub retry: Duration,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    #[error("{}: cannot be read: {source}; name another file with --config", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("{}: {message}", path.display())]
+    Invalid { path: PathBuf, message: String },
+}
+
+impl Settings {
+    /// The settings of `given`, else of the file that [`CONFIG_VARIABLE`] names, else of
+    /// `config/uketsuke.toml` below the working directory or any folder above the program.
+    pub fn load(given: Option<&Path>) -> Result<Self, SettingsError> {
+        let named = given
+            .map(Path::to_owned)
+            .or_else(|| std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from));
+        let Some(path) = named.or_else(find_config) else {
+            return Self::from_text("", Path::new("config/uketsuke.toml"));
+        };
+        let text = std::fs::read_to_string(&path)
+            .map_err(|source| SettingsError::Unreadable { path: path.clone(), source })?;
+        Self::from_text(&text, &path)
+    }
+
+    fn from_text(text: &str, path: &Path) -> Result<Self, SettingsError> {
+        let invalid = |message: String| SettingsError::Invalid { path: path.to_owned(), message };
+        let given: toml::Table = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
+        let mut table: toml::Table = toml::from_str(DEFAULTS).map_err(|error| invalid(error.to_string()))?;
+        overlay(&mut table, given);
+        let mut settings: Self = table.try_into().map_err(|error: toml::de::Error| invalid(error.to_string()))?;
+        let home = path.parent().and_then(Path::parent).unwrap_or(Path::new(""));
+        let Paths { forms, models, vendor, calibration } = &mut settings.paths;
+        for folder in [forms, models, vendor, calibration] {
+            *folder = home.join(&*folder);
+        }
+        Ok(settings)
+    }
+}
+
+fn find_config() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok();
+    let above_program = program.iter().flat_map(|path| path.ancestors().skip(1));
+    std::iter::once(Path::new(""))
+        .chain(above_program)
+        .map(|folder| folder.join("config/uketsuke.toml"))
+        .find(|path| path.is_file())
+}
+
+/// Lays `given` over `table`, key by key.
+fn overlay(table: &mut toml::Table, given: toml::Table) {
+    for (key, value) in given {
+        match (table.get_mut(&key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => overlay(below, above),
+            (_, value) => {
+                table.insert(key, value);
+            }
+        }
+    }
+}
+
+fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let seconds = f64::deserialize(deserializer)?;
+    Duration::try_from_secs_f64(seconds).map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_file_is_complete() {
+        let settings = Settings::from_text("", Path::new("/home/config/uketsuke.toml")).expect("defaults");
+        assert_eq!(settings.paths.forms, Path::new("/home/config/forms"));
+    }
+
+    #[test]
+    fn a_file_names_only_what_differs() {
+        let settings = Settings::from_text("[decode]\nmax_pages = 7", Path::new("config/a.toml")).expect("valid");
+        assert_eq!(settings.decode.max_pages, 7);
+        assert_eq!(settings.decode.pdf_render_dpi, 300);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_name() {
+        let error = Settings::from_text("[decode]\nmax_pagse = 7", Path::new("config/a.toml"))
+            .expect_err("a slip of the pen");
+        assert!(error.to_string().contains("max_pagse"), "{error}");
+    }
+}
