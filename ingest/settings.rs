@@ -64,6 +64,7 @@ pub struct Intake {
 pub struct Decode {
     pub max_pages: u32,
     pub max_page_megapixels: u32,
+    pub max_page_mib: u32,
     pub pdf_render_dpi: u32,
 }
 
