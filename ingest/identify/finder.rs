@@ -224,7 +224,8 @@ fn second_reading(picture: &GrayImage, symbol: &Symbol) -> Vec<String> {
     let pixels = |length: f64, at_most: f64| length.clamp(8.0, at_most) as u32;
     let (width, height) = match symbol.symbology {
         Symbology::Qr => (pixels(wide, 400.0), pixels(high, 400.0)),
-        _ => (pixels(wide, 1600.0), 16),
+        // Bars of less than two pixels are told apart better when they are drawn larger.
+        _ => (pixels(wide.max(600.0), 1600.0), 16),
     };
     let cut = Cut { origin, across, down, width, height, margin: width / 8 + 20 };
     let plain = cut.take(picture);

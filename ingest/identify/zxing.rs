@@ -52,7 +52,7 @@ pub(super) fn read(picture: &GrayImage, symbologies: &[Symbology], threshold: Th
         .filter_map(|barcode| {
             let position = barcode.position();
             Some(Sighting {
-                symbology: symbology_of(barcode.format())?,
+                symbology: symbology_of(barcode.symbology())?,
                 text: barcode.text(),
                 corners: [position.top_left, position.top_right, position.bottom_right, position.bottom_left]
                     .map(centre_of),
@@ -72,8 +72,10 @@ fn format_of(symbology: Symbology) -> BarcodeFormat {
     }
 }
 
-fn symbology_of(format: BarcodeFormat) -> Option<Symbology> {
-    match format.symbology() {
+/// Takes what `Barcode::symbology` returns. `Barcode::format` must not be called: it ends the
+/// process where zxing names a variant that the crate does not know, as Code 32 for Code 39.
+fn symbology_of(symbology: BarcodeFormat) -> Option<Symbology> {
+    match symbology {
         BarcodeFormat::QRCode => Some(Symbology::Qr),
         BarcodeFormat::Code128 => Some(Symbology::Code128),
         BarcodeFormat::Code39 => Some(Symbology::Code39),
