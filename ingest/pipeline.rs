@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::identify::{Identification, Symbol};
 use crate::page::{Quality, Registration};
 use crate::publish::EncodedImage;
-use crate::read::FieldReading;
+use crate::read::CroppedReading;
 
 /// What is seen of a page before it is read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,5 +47,5 @@ impl std::fmt::Debug for KnownApplication {
 pub struct PageRead {
     pub image: EncodedImage,
     /// Empty where the page is not part of an application or could not be registered.
-    pub readings: Vec<FieldReading>,
+    pub readings: Vec<CroppedReading>,
 }

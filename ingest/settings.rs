@@ -36,6 +36,18 @@ pub struct Paths {
     pub calibration: PathBuf,
 }
 
+impl Paths {
+    /// The PDF engine's shared library.
+    pub fn pdfium(&self) -> PathBuf {
+        self.vendor.join("libpdfium.so")
+    }
+
+    /// The model that reads lines of print and free writing.
+    pub fn line_model(&self) -> PathBuf {
+        self.vendor.join("PP-OCRv6_rec_small.onnx")
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Intake {
