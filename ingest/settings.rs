@@ -99,6 +99,8 @@ pub struct Publish {
 pub struct Readers {
     pub count: usize,
     pub memory_mib: u64,
+    #[serde(rename = "start_seconds", deserialize_with = "seconds")]
+    pub start_limit: Duration,
     #[serde(rename = "page_seconds", deserialize_with = "seconds")]
     pub page_limit: Duration,
     pub recycle_pages: u64,
