@@ -111,7 +111,7 @@ pub struct Readers {
 pub struct Jobs {
     #[serde(rename = "lease_seconds", deserialize_with = "seconds")]
     pub lease: Duration,
-    pub max_attempts: i16,
+    pub max_attempts: i32,
     #[serde(rename = "retry_seconds", deserialize_with = "seconds")]
     pub retry: Duration,
 }

@@ -21,7 +21,7 @@ pub struct Reception {
     pub database: Database,
     pub objects: Arc<dyn ObjectStore>,
     /// How often a scan may be tried.
-    pub max_attempts: i16,
+    pub max_attempts: i32,
     /// Who takes in, for events.
     pub actor: String,
 }

@@ -10,11 +10,11 @@ use sqlx::{PgConnection, Row};
 use super::applications::{application_id, texts};
 use super::error::{corrupt, query};
 use super::objects::{ObjectKey, ObjectKind};
-use super::pages::{self, CapturedPage};
+use super::pages;
 use super::{Database, StoreError};
 use crate::application_id::ApplicationId;
 use crate::digest::Sha256;
-use crate::publish::Record;
+use crate::publish::{CapturedPage, Record};
 
 /// The identity of a capture, written as a UUID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

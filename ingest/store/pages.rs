@@ -1,6 +1,6 @@
 //! Pages: every page of every scan that was read, each in exactly one state.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sqlx::{PgConnection, Row};
 
 use super::StoreError;
@@ -11,30 +11,9 @@ use super::objects::ObjectKey;
 use super::scans::{ScanId, digest};
 use crate::application_id::ApplicationId;
 use crate::check::Finding;
-use crate::digest::Sha256;
-use crate::identify::UnassignedReason;
+use crate::identify::{Identification, UnassignedReason};
 use crate::pipeline::PageLook;
-use crate::read::{CharacterReading, Evidence, FieldReading, InkState};
-
-/// A field's reading as it is kept: a [`FieldReading`] with its picture in the object store.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StoredReading {
-    pub field: String,
-    pub value: Option<String>,
-    pub score: f64,
-    pub state: InkState,
-    pub characters: Vec<CharacterReading>,
-    pub evidence: Vec<Evidence>,
-    pub crop: ObjectKey,
-}
-
-impl StoredReading {
-    /// `crop` is the key under which the reading's picture was put.
-    pub fn of(reading: FieldReading, crop: ObjectKey) -> Self {
-        let FieldReading { field, value, score, state, characters, evidence, crop_png: _ } = reading;
-        Self { field, value, score, state, characters, evidence, crop }
-    }
-}
+use crate::publish::{CapturedPage, StoredReading};
 
 /// What became of one page of a scan.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,24 +40,6 @@ pub enum PageState {
     },
     Blank,
     Unassigned(UnassignedReason),
-}
-
-/// A page of a capture as it is stored.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CapturedPage {
-    pub scan: ScanId,
-    pub sha256: Sha256,
-    /// The name of the scan's file.
-    pub file: String,
-    pub form: String,
-    pub form_version: String,
-    /// From 1.
-    pub form_page: u32,
-    pub image: ObjectKey,
-    /// `look.index` is the page's place in the scan.
-    pub look: PageLook,
-    pub readings: Vec<StoredReading>,
-    pub findings: Vec<Finding>,
 }
 
 /// Rows a statement; a page's documents are some 10 to 50 kB.
@@ -189,8 +150,7 @@ pub(super) async fn of_applications(
     applications: &[ApplicationId],
 ) -> Result<Vec<(CaptureId, CapturedPage)>, StoreError> {
     sqlx::query(
-        "select capture_id::text, scan_id, sha256, file, form, form_version, form_page, image_key,
-                look::text, readings::text, findings::text
+        "select capture_id::text, sha256, file, image_key, look::text, readings::text, findings::text
          from page join scan on scan.id = scan_id
          where capture_id in (select id from capture where application_id = any($1))
          order by capture_id, form_page",
@@ -203,15 +163,16 @@ pub(super) async fn of_applications(
     .map(|row| {
         let broken = corrupt("page");
         let image: String = row.try_get("image_key").map_err(&broken)?;
+        let look: PageLook = document(row, "look")?;
+        let Identification::Identified(identity) = look.identification.clone() else {
+            return Err(corrupt("page")("a captured page without an application ID"));
+        };
         let page = CapturedPage {
-            scan: ScanId(row.try_get("scan_id").map_err(&broken)?),
             sha256: digest(row, "sha256")?,
             file: row.try_get("file").map_err(&broken)?,
-            form: row.try_get("form").map_err(&broken)?,
-            form_version: row.try_get("form_version").map_err(&broken)?,
-            form_page: row.try_get::<i32, _>("form_page").map_err(&broken)?.unsigned_abs(),
+            identity,
             image: image.parse().map_err(corrupt("page"))?,
-            look: document(row, "look")?,
+            look,
             readings: document(row, "readings")?,
             findings: document(row, "findings")?,
         };

@@ -179,8 +179,8 @@ create table job (
     visible_at timestamptz not null default now(),
     -- counted when the job is claimed, so that a worker that dies cannot un-count it; with the id it
     -- is the token that fences off a worker whose lease has ended
-    attempts smallint not null default 0 check (attempts >= 0),
-    max_attempts smallint not null check (max_attempts >= 1),
+    attempts integer not null default 0 check (attempts >= 0),
+    max_attempts integer not null check (max_attempts >= 1),
     worker text,
     last_error text,
     scan_id bigint references scan,
@@ -197,8 +197,8 @@ create table job_dead (
     kind text not null,
     dedup bytea,
     priority smallint not null,
-    attempts smallint not null,
-    max_attempts smallint not null,
+    attempts integer not null,
+    max_attempts integer not null,
     worker text,
     scan_id bigint references scan,
     payload jsonb not null,

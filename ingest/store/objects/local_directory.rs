@@ -156,6 +156,10 @@ impl LocalDirectory {
 }
 
 impl ObjectStore for LocalDirectory {
+    fn local_path(&self, key: &ObjectKey) -> Option<PathBuf> {
+        Some(self.path(key))
+    }
+
     fn put<'a>(&'a self, key: &'a ObjectKey, bytes: &'a [u8]) -> Answer<'a, Put> {
         let (key, bytes) = (key.clone(), bytes.to_vec());
         self.run(move |store| store.write(&key, &bytes[..], None))
