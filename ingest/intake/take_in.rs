@@ -1,7 +1,6 @@
 //! Takes one arrived file in: its bytes into the object store, verified; its row, its arrival and
 //! its job committed; only then may it leave the folder.
 
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -9,7 +8,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::ArrivedFile;
+use super::{ArrivedFile, escaped};
 use crate::digest::Sha256;
 use crate::store::objects::{ObjectError, ObjectKey, ObjectKind, ObjectStore};
 use crate::store::scans::{self, Accepted, Arrival};
@@ -119,8 +118,8 @@ impl Reception {
             Accepted::Registered(_) => {}
         }
         if *afterwards == Afterwards::Remove {
-            let path = file.path.clone();
-            blocking(move || remove_if_unchanged(&path, seen.stamp)).await?;
+            let file = file.clone();
+            blocking(move || remove_if_unchanged(&file, seen.stamp)).await?;
         }
         Ok(Some(accepted))
     }
@@ -171,22 +170,22 @@ fn occasion(stamp: &Stamp, afterwards: &Afterwards) -> String {
     }
 }
 
-/// The file's name for people; what is not UTF-8 in it is replaced.
 fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+    escaped(path.file_name().unwrap_or(path.as_os_str()))
 }
 
 /// Removes the file that was taken in, never one that has come under its name since.
-fn remove_if_unchanged(path: &Path, stamp: Stamp) -> Result<(), TakeInError> {
-    let remove = |source| TakeInError::Remove { path: path.to_owned(), source };
-    match File::open(path).and_then(|file| file.metadata()) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(remove(error)),
+fn remove_if_unchanged(file: &ArrivedFile, stamp: Stamp) -> Result<(), TakeInError> {
+    match std::fs::symlink_metadata(&file.path) {
         Ok(metadata) if Stamp::of(&metadata) != stamp => return Ok(()),
-        Ok(_) => {}
+        _ => {}
     }
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed.map_err(remove),
+    // The announcement goes first: left alone, it would announce the next file of this name.
+    for path in file.sidecar.iter().chain([&file.path]) {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed.map_err(|source| TakeInError::Remove { path: path.clone(), source })?,
+        }
     }
+    Ok(())
 }
