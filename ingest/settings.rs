@@ -36,6 +36,18 @@ pub struct Paths {
     pub calibration: PathBuf,
 }
 
+impl Paths {
+    /// The PDF engine's shared library.
+    pub fn pdfium(&self) -> PathBuf {
+        self.vendor.join("libpdfium.so")
+    }
+
+    /// The model that reads lines of print and free writing.
+    pub fn line_model(&self) -> PathBuf {
+        self.vendor.join("PP-OCRv6_rec_small.onnx")
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Intake {
@@ -52,6 +64,7 @@ pub struct Intake {
 pub struct Decode {
     pub max_pages: u32,
     pub max_page_megapixels: u32,
+    pub max_page_mib: u32,
     pub pdf_render_dpi: u32,
 }
 
@@ -86,6 +99,8 @@ pub struct Publish {
 pub struct Readers {
     pub count: usize,
     pub memory_mib: u64,
+    #[serde(rename = "start_seconds", deserialize_with = "seconds")]
+    pub start_limit: Duration,
     #[serde(rename = "page_seconds", deserialize_with = "seconds")]
     pub page_limit: Duration,
     pub recycle_pages: u64,
@@ -96,7 +111,7 @@ pub struct Readers {
 pub struct Jobs {
     #[serde(rename = "lease_seconds", deserialize_with = "seconds")]
     pub lease: Duration,
-    pub max_attempts: i16,
+    pub max_attempts: i32,
     #[serde(rename = "retry_seconds", deserialize_with = "seconds")]
     pub retry: Duration,
 }

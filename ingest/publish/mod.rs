@@ -1,7 +1,11 @@
-//! The record of a capture, its images, and the keys under which they are stored.
+//! The record of a capture, its images, and how pages come together.
 
+mod assemble;
+mod build;
 mod image;
 mod record;
 
+pub use assemble::{Group, facing_application, group_pages};
+pub use build::{CaptureFacts, CapturedPage, StoredReading, build_record, registration_for_reading};
 pub use image::{EncodedImage, ImageFormat};
 pub use record::*;

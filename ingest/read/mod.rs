@@ -97,7 +97,13 @@ pub struct FieldReading {
     pub state: InkState,
     pub characters: Vec<CharacterReading>,
     pub evidence: Vec<Evidence>,
-    /// The field as it was read: a gray PNG, upright, at 200 dpi.
+}
+
+/// A reading and the picture that it was read from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CroppedReading {
+    pub reading: FieldReading,
+    /// The field, upright, as a gray PNG at the resolution that the settings name.
     #[serde(with = "serde_bytes")]
     pub crop_png: Vec<u8>,
 }
