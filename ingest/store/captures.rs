@@ -10,11 +10,11 @@ use sqlx::{PgConnection, Row};
 use super::applications::{application_id, texts};
 use super::error::{corrupt, query};
 use super::objects::{ObjectKey, ObjectKind};
-use super::pages::{self, CapturedPage};
+use super::pages;
 use super::{Database, StoreError};
 use crate::application_id::ApplicationId;
 use crate::digest::Sha256;
-use crate::publish::Record;
+use crate::publish::{CapturedPage, Record};
 
 /// The identity of a capture, written as a UUID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -219,10 +219,7 @@ pub(super) async fn of_applications(
     Ok(captures)
 }
 
-pub(super) fn capture_id(
-    row: &sqlx::postgres::PgRow,
-    column: &str,
-) -> Result<Option<CaptureId>, StoreError> {
+pub(super) fn capture_id(row: &sqlx::postgres::PgRow, column: &str) -> Result<Option<CaptureId>, StoreError> {
     let text: Option<String> = row.try_get(column).map_err(corrupt("capture"))?;
     text.map(|text| text.parse().map_err(corrupt("capture"))).transpose()
 }
