@@ -365,8 +365,7 @@ impl Worker {
             captures.push(CaptureWrite { id, application_id: group.application_id, change, record });
         }
 
-        let outcomes: Vec<PageOutcome> =
-            pages.iter().map(|page| outcome(page, groups, &capture_of_page)).collect();
+        let outcomes = outcomes(scan, pages, groups, &capture_of_page);
         let expected: BTreeMap<ApplicationId, ApplicationVersion> =
             states.iter().map(|(&id, state)| (id, state.version)).collect();
         let publication = Publication {
@@ -414,10 +413,11 @@ fn capture_to_complete<'a>(
 
 fn captured_page(scan: &Scan, page: &StoredPage, groups: &[Group]) -> Option<CapturedPage> {
     let identity = identity(&page.look)?.clone();
+    let facing = facing_application(groups, page.look.index);
     Some(CapturedPage {
         sha256: scan.sha256,
         file: scan.file.clone(),
-        findings: findings(&page.look, groups),
+        findings: facing.map(|other| check::sides_disagree(identity.page, other)).into_iter().collect(),
         identity,
         image: page.image.clone(),
         look: page.look.clone(),
@@ -425,33 +425,34 @@ fn captured_page(scan: &Scan, page: &StoredPage, groups: &[Group]) -> Option<Cap
     })
 }
 
-/// What the neighbours of a page in its scan say of it.
-fn findings(look: &PageLook, groups: &[Group]) -> Vec<check::Finding> {
-    let Some(identity) = identity(look) else { return Vec::new() };
-    facing_application(groups, look.index)
-        .map(|other| check::sides_disagree(identity.page, other))
-        .into_iter()
-        .collect()
-}
-
-fn outcome(page: &StoredPage, groups: &[Group], captures: &BTreeMap<u32, CaptureId>) -> PageOutcome {
-    let state = match (&page.look.identification, captures.get(&page.look.index)) {
-        (Identification::Identified(identity), Some(&capture)) => PageState::Captured {
-            capture,
-            application_id: identity.application_id,
-            form: identity.form.clone(),
-            form_version: identity.version.clone(),
-            form_page: identity.page,
-            readings: page.readings.clone(),
-        },
-        (Identification::Unassigned(UnassignedReason::NoSymbol), _) if page.look.blank => PageState::Blank,
-        (Identification::Unassigned(reason), _) => PageState::Unassigned(*reason),
-        (Identification::Identified(_), None) => PageState::Unassigned(UnassignedReason::UnknownForm),
+/// What becomes of every page: part of a capture by its own ID, blank, or waiting for a person.
+fn outcomes(
+    scan: &Scan,
+    pages: &[StoredPage],
+    groups: &[Group],
+    captures: &BTreeMap<u32, CaptureId>,
+) -> Vec<PageOutcome> {
+    let neighbours = |index: u32| {
+        let at = |index: Option<u32>| Some(identity(&pages.get(index? as usize)?.look)?.application_id);
+        [at(index.checked_sub(1)), at(index.checked_add(1))].into_iter().flatten().collect()
     };
-    PageOutcome {
-        look: page.look.clone(),
-        image: Some(page.image.clone()),
-        findings: findings(&page.look, groups),
-        state,
-    }
+    let unassigned = |page: &StoredPage, reason| PageState::Unassigned {
+        image: page.image.clone(),
+        reason,
+        neighbours: neighbours(page.look.index),
+    };
+    let state = |page: &StoredPage| match &page.look.identification {
+        Identification::Unassigned(UnassignedReason::NoSymbol) if page.look.blank => {
+            PageState::Blank { image: Some(page.image.clone()) }
+        }
+        Identification::Unassigned(reason) => unassigned(page, *reason),
+        Identification::Identified(_) => {
+            let capture = captures.get(&page.look.index).zip(captured_page(scan, page, groups));
+            match capture {
+                Some((&capture, page)) => PageState::Captured { capture, page: Box::new(page) },
+                None => unassigned(page, UnassignedReason::UnknownForm),
+            }
+        }
+    };
+    pages.iter().map(|page| PageOutcome { look: page.look.clone(), state: state(page) }).collect()
 }

@@ -18,7 +18,7 @@ use crate::score;
 use crate::store::objects::ObjectKey;
 
 /// A page of a capture, as its row keeps it: all that the record says of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CapturedPage {
     /// The scan that holds it, and its name at the station.
     pub sha256: Sha256,

@@ -219,10 +219,7 @@ pub(super) async fn of_applications(
     Ok(captures)
 }
 
-pub(super) fn capture_id(
-    row: &sqlx::postgres::PgRow,
-    column: &str,
-) -> Result<Option<CaptureId>, StoreError> {
+pub(super) fn capture_id(row: &sqlx::postgres::PgRow, column: &str) -> Result<Option<CaptureId>, StoreError> {
     let text: Option<String> = row.try_get(column).map_err(corrupt("capture"))?;
     text.map(|text| text.parse().map_err(corrupt("capture"))).transpose()
 }

@@ -51,13 +51,12 @@ impl Database {
     /// Connects to one database of a running server and brings its tables up to date.
     pub async fn open(options: PgConnectOptions) -> Result<Self, StoreError> {
         let options = options.application_name("uketsuke");
-        let mut connection =
-            sqlx::PgConnection::connect_with(&options).await.map_err(StoreError::Connect)?;
+        let mut connection = sqlx::PgConnection::connect_with(&options).await.map_err(StoreError::Connect)?;
         MIGRATIONS.run(&mut connection).await?;
         connection.close().await.map_err(StoreError::Connect)?;
         // One transaction left open slows every claim of a job tenfold within a minute.
-        let options = options
-            .options([("statement_timeout", "60s"), ("idle_in_transaction_session_timeout", "30s")]);
+        let options =
+            options.options([("statement_timeout", "60s"), ("idle_in_transaction_session_timeout", "30s")]);
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(PATIENCE)
@@ -77,11 +76,7 @@ impl Database {
 
     /// Asks the server for a sign of life.
     pub async fn check(&self) -> Result<(), StoreError> {
-        sqlx::query("select 1")
-            .execute(&self.pool)
-            .await
-            .map_err(super::error::query("answer"))
-            .map(drop)
+        sqlx::query("select 1").execute(&self.pool).await.map_err(super::error::query("answer")).map(drop)
     }
 
     /// Closes the connections of all clones and, where nobody else uses it, stops the private

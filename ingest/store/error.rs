@@ -11,7 +11,9 @@ pub enum StoreError {
     Url(#[source] sqlx::Error),
     #[error("cannot connect to the database: {0}")]
     Connect(#[source] sqlx::Error),
-    #[error("the database cannot be brought up to date: {0}; was it used by a newer version of this program?")]
+    #[error(
+        "the database cannot be brought up to date: {0}; was it used by a newer version of this program?"
+    )]
     Migrate(#[from] sqlx::migrate::MigrateError),
     #[error("the database failed to {doing}: {source}")]
     Query { doing: &'static str, source: sqlx::Error },

@@ -8,38 +8,33 @@ use super::applications::texts;
 use super::captures::{CaptureId, capture_id};
 use super::error::{corrupt, query};
 use super::objects::ObjectKey;
-use super::scans::{ScanId, digest};
+use super::scans::ScanId;
 use crate::application_id::ApplicationId;
-use crate::check::Finding;
-use crate::identify::{Identification, UnassignedReason};
+use crate::identify::UnassignedReason;
 use crate::pipeline::PageLook;
-use crate::publish::{CapturedPage, StoredReading};
+use crate::publish::CapturedPage;
 
 /// What became of one page of a scan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PageOutcome {
     /// `look.index` is the page's place in the scan.
     pub look: PageLook,
-    /// Of the published page image; only a blank page may go without.
-    pub image: Option<ObjectKey>,
-    pub findings: Vec<Finding>,
     pub state: PageState,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum PageState {
-    /// Part of a capture. The readings are empty where the page could not be registered.
-    Captured {
-        capture: CaptureId,
-        application_id: ApplicationId,
-        form: String,
-        form_version: String,
-        /// From 1.
-        form_page: u32,
-        readings: Vec<StoredReading>,
+    /// Part of a capture of the page's own application.
+    Captured { capture: CaptureId, page: Box<CapturedPage> },
+    /// `image` where its picture was published all the same.
+    Blank { image: Option<ObjectKey> },
+    /// It waits for a person.
+    Unassigned {
+        image: ObjectKey,
+        reason: UnassignedReason,
+        /// The applications of the pages before and behind it: for that person, nothing else.
+        neighbours: Vec<ApplicationId>,
     },
-    Blank,
-    Unassigned(UnassignedReason),
 }
 
 /// Rows a statement; a page's documents are some 10 to 50 kB.
@@ -53,30 +48,31 @@ pub(super) async fn insert(
 ) -> Result<(), StoreError> {
     for chunk in pages.chunks(CHUNK) {
         let rows = chunk.iter().map(PageRow::of).collect::<Result<Vec<_>, _>>()?;
-        let column = |value: fn(&PageRow) -> Option<String>| rows.iter().map(value).collect::<Vec<_>>();
+        let text = |value: fn(&PageRow<'_>) -> Option<String>| rows.iter().map(value).collect::<Vec<_>>();
+        let number = |value: fn(&PageRow<'_>) -> Option<i32>| rows.iter().map(value).collect::<Vec<_>>();
         sqlx::query(
             "insert into page (scan_id, page_index, state, capture_id, application_id, form, form_version,
-                               form_page, unassigned_reason, image_key, look, readings, findings)
+                               form_page, unassigned_reason, image_key, look, captured, neighbours)
              select $1, index, state, capture::uuid, application, form, version, form_page, reason, image,
-                    look::json, readings::json, findings::json
+                    look::json, captured::json, string_to_array(neighbours, ',')
              from unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[],
                          $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
                as p (index, state, capture, application, form, version, form_page, reason, image, look,
-                     readings, findings)",
+                     captured, neighbours)",
         )
         .bind(scan.0)
-        .bind(rows.iter().map(|row| row.index).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.state).collect::<Vec<_>>())
-        .bind(column(|row| row.capture.map(|id| id.to_string())))
-        .bind(column(|row| row.application_id.map(|id| id.to_string())))
-        .bind(column(|row| row.form.clone()))
-        .bind(column(|row| row.form_version.clone()))
-        .bind(rows.iter().map(|row| row.form_page).collect::<Vec<_>>())
-        .bind(column(|row| row.reason.clone()))
-        .bind(column(|row| row.image.clone()))
-        .bind(column(|row| Some(row.look.clone())))
-        .bind(column(|row| row.readings.clone()))
-        .bind(column(|row| Some(row.findings.clone())))
+        .bind(number(|row| Some(row.index)))
+        .bind(text(|row| Some(row.state.to_owned())))
+        .bind(text(|row| row.capture.map(|(id, _)| id.to_string())))
+        .bind(text(|row| row.capture.map(|(_, page)| page.identity.application_id.to_string())))
+        .bind(text(|row| row.capture.map(|(_, page)| page.identity.form.clone())))
+        .bind(text(|row| row.capture.map(|(_, page)| page.identity.version.clone())))
+        .bind(number(|row| row.form_page))
+        .bind(text(|row| row.reason.clone()))
+        .bind(text(|row| row.image.clone()))
+        .bind(text(|row| Some(row.look.clone())))
+        .bind(text(|row| row.captured.clone()))
+        .bind(text(|row| Some(row.neighbours.clone())))
         .execute(&mut *connection)
         .await
         .map_err(query("add pages"))?;
@@ -85,63 +81,63 @@ pub(super) async fn insert(
 }
 
 /// A page in the types of its columns.
-struct PageRow {
+struct PageRow<'a> {
     index: i32,
     state: &'static str,
-    capture: Option<CaptureId>,
-    application_id: Option<ApplicationId>,
-    form: Option<String>,
-    form_version: Option<String>,
+    capture: Option<(CaptureId, &'a CapturedPage)>,
     form_page: Option<i32>,
     reason: Option<String>,
     image: Option<String>,
     look: String,
-    readings: Option<String>,
-    findings: String,
+    captured: Option<String>,
+    /// Parted by commas: an array of arrays must be rectangular.
+    neighbours: String,
 }
 
-impl PageRow {
-    fn of(page: &PageOutcome) -> Result<Self, StoreError> {
-        let number = |value: u32| i32::try_from(value).map_err(|_| StoreError::Refused("a page number is too large"));
-        let empty = Self {
+impl<'a> PageRow<'a> {
+    fn of(page: &'a PageOutcome) -> Result<Self, StoreError> {
+        let mut row = Self {
             index: number(page.look.index)?,
             state: "blank",
             capture: None,
-            application_id: None,
-            form: None,
-            form_version: None,
             form_page: None,
             reason: None,
-            image: page.image.as_ref().map(ToString::to_string),
+            image: None,
             look: json(&page.look)?,
-            readings: None,
-            findings: json(&page.findings)?,
+            captured: None,
+            neighbours: String::new(),
         };
-        Ok(match &page.state {
-            PageState::Blank => empty,
-            PageState::Unassigned(reason) => Self {
-                state: "unassigned",
-                reason: serde_json::to_value(reason)
-                    .ok()
-                    .and_then(|reason| reason.as_str().map(str::to_owned)),
-                ..empty
-            },
-            PageState::Captured { capture, application_id, form, form_version, form_page, readings } => Self {
-                state: "captured",
-                capture: Some(*capture),
-                application_id: Some(*application_id),
-                form: Some(form.clone()),
-                form_version: Some(form_version.clone()),
-                form_page: Some(number(*form_page)?),
-                readings: Some(json(readings)?),
-                ..empty
-            },
-        })
+        match &page.state {
+            PageState::Blank { image } => row.image = image.as_ref().map(ToString::to_string),
+            PageState::Unassigned { image, reason, neighbours } => {
+                row.state = "unassigned";
+                row.image = Some(image.to_string());
+                row.reason = Some(reason_name(*reason)?);
+                row.neighbours = texts(neighbours).join(",");
+            }
+            PageState::Captured { capture, page } => {
+                row.state = "captured";
+                row.capture = Some((*capture, page));
+                row.form_page = Some(number(page.identity.page)?);
+                row.image = Some(page.image.to_string());
+                row.captured = Some(json(page)?);
+            }
+        }
+        Ok(row)
     }
 }
 
+fn number(value: u32) -> Result<i32, StoreError> {
+    i32::try_from(value).map_err(|_| StoreError::Refused("a page number is beyond 2 thousand million"))
+}
+
 fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|_| StoreError::Refused("a page holds a number that JSON cannot hold"))
+    serde_json::to_string(value)
+        .map_err(|_| StoreError::Refused("what was seen of a page cannot be written as JSON"))
+}
+
+fn reason_name(reason: UnassignedReason) -> Result<String, StoreError> {
+    Ok(json(&reason)?.trim_matches('"').to_owned())
 }
 
 /// The captured pages of the applications, by capture and form page.
@@ -150,9 +146,8 @@ pub(super) async fn of_applications(
     applications: &[ApplicationId],
 ) -> Result<Vec<(CaptureId, CapturedPage)>, StoreError> {
     sqlx::query(
-        "select capture_id::text, sha256, file, image_key, look::text, readings::text, findings::text
-         from page join scan on scan.id = scan_id
-         where capture_id in (select id from capture where application_id = any($1))
+        "select capture_id::text, captured::text
+         from page where capture_id in (select id from capture where application_id = any($1))
          order by capture_id, form_page",
     )
     .bind(texts(applications))
@@ -161,32 +156,12 @@ pub(super) async fn of_applications(
     .map_err(query("look at pages"))?
     .iter()
     .map(|row| {
-        let broken = corrupt("page");
-        let image: String = row.try_get("image_key").map_err(&broken)?;
-        let look: PageLook = document(row, "look")?;
-        let Identification::Identified(identity) = look.identification.clone() else {
-            return Err(corrupt("page")("a captured page without an application ID"));
-        };
-        let page = CapturedPage {
-            sha256: digest(row, "sha256")?,
-            file: row.try_get("file").map_err(&broken)?,
-            identity,
-            image: image.parse().map_err(corrupt("page"))?,
-            look,
-            readings: document(row, "readings")?,
-            findings: document(row, "findings")?,
-        };
+        let captured: String = row.try_get("captured").map_err(corrupt("page"))?;
+        // The parser's own message may repeat a piece of the document; where it stopped is enough.
+        let page = serde_json::from_str(&captured)
+            .map_err(|error| corrupt("page")(format!("what was read, at character {}", error.column())))?;
         let capture = capture_id(row, "capture_id")?.ok_or_else(|| corrupt("page")("no capture"))?;
         Ok((capture, page))
     })
     .collect()
-}
-
-fn document<T: serde::de::DeserializeOwned>(
-    row: &sqlx::postgres::PgRow,
-    column: &str,
-) -> Result<T, StoreError> {
-    let text: String = row.try_get(column).map_err(corrupt("page"))?;
-    // The parser's message may repeat a piece of the document; its place is enough.
-    serde_json::from_str(&text).map_err(|error| corrupt("page")(format!("{column}, column {}", error.column())))
 }

@@ -86,8 +86,8 @@ pub async fn publish(database: &Database, publication: &Publication<'_>) -> Resu
         "attempt": lease.attempt,
         "pages": pages.len(),
         "captured": count(|state| matches!(state, PageState::Captured { .. })),
-        "blank": count(|state| matches!(state, PageState::Blank)),
-        "unassigned": count(|state| matches!(state, PageState::Unassigned(_))),
+        "blank": count(|state| matches!(state, PageState::Blank { .. })),
+        "unassigned": count(|state| matches!(state, PageState::Unassigned { .. })),
     });
     let subject = format!("scan {}", lease.scan);
     events::append(&mut transaction, actor, EventKind::ScanPublished, &subject, detail).await?;
@@ -95,10 +95,7 @@ pub async fn publish(database: &Database, publication: &Publication<'_>) -> Resu
     Ok(Published::Committed)
 }
 
-async fn finish_scan(
-    connection: &mut PgConnection,
-    publication: &Publication<'_>,
-) -> Result<(), StoreError> {
+async fn finish_scan(connection: &mut PgConnection, publication: &Publication<'_>) -> Result<(), StoreError> {
     let finished = sqlx::query(
         "update scan set state = 'done', page_count = $2, state_at = now()
          where id = $1 and state = 'waiting' and station = $3 and batch is not distinct from $4",

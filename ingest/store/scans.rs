@@ -157,7 +157,8 @@ pub async fn accept(
     Ok(accepted)
 }
 
-const COLUMNS: &str = "scan.id, scan.sha256, bytes, object_key, station, batch, file, state, page_count, reason,
+const COLUMNS: &str =
+    "scan.id, scan.sha256, bytes, object_key, station, batch, file, state, page_count, reason,
     arrived_at from scan join blob using (sha256)";
 
 /// The scan of that ID, if there is one.
@@ -188,9 +189,8 @@ pub async fn quarantined(
     after: Option<ScanId>,
     limit: u32,
 ) -> Result<Vec<Scan>, StoreError> {
-    let statement = format!(
-        "select {COLUMNS} where state = 'quarantined' and scan.id > $1 order by scan.id limit $2"
-    );
+    let statement =
+        format!("select {COLUMNS} where state = 'quarantined' and scan.id > $1 order by scan.id limit $2");
     sqlx::query(sqlx::AssertSqlSafe(statement))
         .bind(after.map_or(i64::MIN, |id| id.0))
         .bind(i64::from(limit))

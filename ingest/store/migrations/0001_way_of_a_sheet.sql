@@ -106,22 +106,26 @@ create table page (
     form_page integer check (form_page >= 1),
     unassigned_reason text,
     image_key text,
+    -- what was seen of the page
     look json not null,
-    readings json,
-    findings json not null,
+    -- what was read of a captured page, enough to build its capture's record again
+    captured json,
+    -- applications before and behind an unassigned page in its scan: for people, never for machines
+    neighbours text[] not null default '{}',
     primary key (scan_id, page_index),
     -- a page is never part of another application's capture
     foreign key (capture_id, application_id) references capture (id, application_id),
     check (
         case state
             when 'captured' then
-                num_nulls(capture_id, application_id, form, form_version, form_page, image_key, readings) = 0
-                and unassigned_reason is null
+                num_nulls(capture_id, application_id, form, form_version, form_page, image_key, captured) = 0
+                and unassigned_reason is null and neighbours = '{}'
             when 'blank' then
-                num_nonnulls(capture_id, application_id, form, form_version, form_page, readings,
+                num_nonnulls(capture_id, application_id, form, form_version, form_page, captured,
                              unassigned_reason) = 0
+                and neighbours = '{}'
             else
-                num_nonnulls(capture_id, application_id, form, form_version, form_page, readings) = 0
+                num_nonnulls(capture_id, application_id, form, form_version, form_page, captured) = 0
                 and num_nulls(unassigned_reason, image_key) = 0
         end
     )

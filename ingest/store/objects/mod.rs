@@ -76,9 +76,13 @@ pub enum ObjectError {
     #[error("{store}: there is no object {key}")]
     NotFound { store: String, key: ObjectKey },
     /// The bytes given (or in the file given) are not those that the key names.
-    #[error("{store}: object {key} was not stored: the bytes given have SHA-256 {found}; did the file change meanwhile?")]
+    #[error(
+        "{store}: object {key} was not stored: the bytes given have SHA-256 {found}; did the file change meanwhile?"
+    )]
     OtherBytes { store: String, key: ObjectKey, found: Sha256 },
-    #[error("{store}: object {key} is damaged: {found} bytes were read back, with SHA-256 {sha256}; {expected} bytes were written")]
+    #[error(
+        "{store}: object {key} is damaged: {found} bytes were read back, with SHA-256 {sha256}; {expected} bytes were written"
+    )]
     Damaged { store: String, key: ObjectKey, expected: u64, found: u64, sha256: Sha256 },
     /// A file that was to be stored, or written to, on the caller's side.
     #[error("{store}: object {key}: the file {}: {source}", file.display())]

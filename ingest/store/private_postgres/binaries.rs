@@ -40,11 +40,7 @@ fn choose(
         .ok_or_else(|| PrivatePostgresError::OtherVersion {
             folder: pgdata.to_owned(),
             found: version,
-            installed: installed
-                .iter()
-                .map(|(major, _)| major.to_string())
-                .collect::<Vec<_>>()
-                .join(", "),
+            installed: installed.iter().map(|(major, _)| major.to_string()).collect::<Vec<_>>().join(", "),
         })
 }
 

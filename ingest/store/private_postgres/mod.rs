@@ -32,7 +32,10 @@ const WATCH: Duration = Duration::from_millis(500);
 
 #[derive(Debug, thiserror::Error)]
 pub enum PrivatePostgresError {
-    #[error("no PostgreSQL is installed (looked for {}); install it (apt-get install postgresql), or set DATABASE_URL", binaries::EVERYWHERE)]
+    #[error(
+        "no PostgreSQL is installed (looked for {}); install it (apt-get install postgresql), or set DATABASE_URL",
+        binaries::EVERYWHERE
+    )]
     NotInstalled,
     #[error(
         "the database in {} is of PostgreSQL {found}, installed is {installed}; install postgresql-{found}, \

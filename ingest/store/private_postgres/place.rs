@@ -59,7 +59,8 @@ impl Place {
             // It was made by that user, or by root for that user.
             Some(Account { user: owner.uid(), group: owner.gid() })
         } else {
-            let passwd = fs::read_to_string("/etc/passwd").map_err(failed(Path::new("/etc/passwd"), "read it"))?;
+            let passwd =
+                fs::read_to_string("/etc/passwd").map_err(failed(Path::new("/etc/passwd"), "read it"))?;
             let account = account_named("postgres", &passwd).ok_or(PrivatePostgresError::NoUser)?;
             account.own(&root).map_err(failed(&root, "give the folder to the user postgres"))?;
             Some(account)
@@ -78,7 +79,9 @@ impl Place {
                 Some(account) if metadata.uid() == 0 && metadata.is_dir() => {
                     account.own(&socket).map_err(failed(&socket, "give the folder to the user postgres"))?;
                 }
-                _ if inside => return Err(failed(&socket, "use the folder")(io::ErrorKind::PermissionDenied.into())),
+                _ if inside => {
+                    return Err(failed(&socket, "use the folder")(io::ErrorKind::PermissionDenied.into()));
+                }
                 _ => return Err(PrivatePostgresError::ForeignSocket { path: socket }),
             }
         } else if !metadata.is_dir() || metadata.permissions().mode() & 0o077 != 0 {
@@ -171,8 +174,7 @@ fn account_named(name: &str, passwd: &str) -> Option<Account> {
     passwd.lines().find_map(|line| {
         let parts: Vec<&str> = line.split(':').collect();
         let &[found, _, user, group, ..] = parts.as_slice() else { return None };
-        (found == name)
-            .then(|| Some(Account { user: user.parse().ok()?, group: group.parse().ok()? }))?
+        (found == name).then(|| Some(Account { user: user.parse().ok()?, group: group.parse().ok()? }))?
     })
 }
 
@@ -210,7 +212,8 @@ mod tests {
 
     #[test]
     fn an_account_is_found_by_its_whole_name() {
-        let passwd = "root:x:0:0:root:/root:/bin/sh\npostgres2:x:7:7::/:/bin/sh\npostgres:x:101:104::/:/bin/sh\n";
+        let passwd =
+            "root:x:0:0:root:/root:/bin/sh\npostgres2:x:7:7::/:/bin/sh\npostgres:x:101:104::/:/bin/sh\n";
         assert_eq!(account_named("postgres", passwd), Some(Account { user: 101, group: 104 }));
         assert_eq!(account_named("postgre", passwd), None);
     }

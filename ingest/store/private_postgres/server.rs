@@ -127,8 +127,7 @@ impl Server {
         let pgdata = self.place.pgdata();
         let text = fs::read_to_string(pgdata.join("postmaster.pid")).ok()?;
         let id: u32 = text.lines().next()?.trim().parse().ok()?;
-        let (works_in, pgdata) =
-            (fs::metadata(format!("/proc/{id}/cwd")).ok()?, fs::metadata(pgdata).ok()?);
+        let (works_in, pgdata) = (fs::metadata(format!("/proc/{id}/cwd")).ok()?, fs::metadata(pgdata).ok()?);
         ((works_in.dev(), works_in.ino()) == (pgdata.dev(), pgdata.ino())).then_some(id)
     }
 
@@ -182,7 +181,11 @@ impl Server {
             .arg(self.place.seen_by_server(&unfinished))
             .stdin(Stdio::null())
             .output()
-            .map_err(|source| PrivatePostgresError::File { path: program.clone(), doing: "run it", source })?;
+            .map_err(|source| PrivatePostgresError::File {
+                path: program.clone(),
+                doing: "run it",
+                source,
+            })?;
         if !output.status.success() {
             let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             return Err(PrivatePostgresError::Program { program: program.display().to_string(), message });
@@ -230,10 +233,9 @@ impl Server {
                 return Ok(child);
             }
             let ended = match &mut child {
-                Some(child) => child
-                    .try_wait()
-                    .map_err(self.failed("data", "wait for its server"))?
-                    .is_some(),
+                Some(child) => {
+                    child.try_wait().map_err(self.failed("data", "wait for its server"))?.is_some()
+                }
                 None => self.process_id().is_none(),
             };
             if ended {
@@ -307,9 +309,7 @@ impl Server {
 
 /// The server's old processes are still leaving; see [`RETRY_FOR`].
 fn is_passing(message: &str) -> bool {
-    ["is still in use", "already exists", "Is another postmaster"]
-        .iter()
-        .any(|words| message.contains(words))
+    ["is still in use", "already exists", "Is another postmaster"].iter().any(|words| message.contains(words))
 }
 
 /// The last thing that went wrong, out of the end of the server's log.
