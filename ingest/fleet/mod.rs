@@ -12,6 +12,10 @@ mod pool;
 mod process;
 pub mod protocol;
 pub mod reader;
+mod scan_reader;
+mod work;
 
 pub use pool::{Reader, ReaderPool};
 pub use process::{Exit, ReaderError, StartError};
+pub use scan_reader::{LoadError, ScanReader};
+pub use work::{Until, Worker};
