@@ -64,6 +64,7 @@ pub struct Intake {
 pub struct Decode {
     pub max_pages: u32,
     pub max_page_megapixels: u32,
+    pub max_page_mib: u32,
     pub pdf_render_dpi: u32,
 }
 
@@ -110,7 +111,7 @@ pub struct Readers {
 pub struct Jobs {
     #[serde(rename = "lease_seconds", deserialize_with = "seconds")]
     pub lease: Duration,
-    pub max_attempts: i16,
+    pub max_attempts: i32,
     #[serde(rename = "retry_seconds", deserialize_with = "seconds")]
     pub retry: Duration,
 }

@@ -2,6 +2,7 @@
 //! to stdout, progress and errors to stderr; the exit code is 0, 1 (it failed) or 2 (wrong usage).
 
 mod forms;
+mod recognize;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ pub(crate) struct Common {
 enum Command {
     /// Print forms, or show their layout
     Forms(forms::Arguments),
+    /// Read pictures of handwritten cells; one JSON line an image
+    Recognize(recognize::Arguments),
 }
 
 /// Parses the command line and runs the command.
@@ -44,6 +47,7 @@ pub fn main() -> ExitCode {
     let CommandLine { common, command } = CommandLine::parse();
     let result = match command {
         Command::Forms(arguments) => forms::run(&common, arguments),
+        Command::Recognize(arguments) => recognize::run(&common, arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
