@@ -103,7 +103,7 @@ impl Lines {
 }
 
 /// Text on one line, whatever the bytes: control characters are escaped.
-pub(super) fn printable(bytes: &[u8]) -> String {
+fn printable(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for character in String::from_utf8_lossy(bytes).chars() {
         if character.is_control() {

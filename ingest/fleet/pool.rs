@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::nursery::{Launch, Nursery};
-use super::process::{Process, ReaderError, StartError, displayed};
+use super::process::{Process, ReaderError, StartError};
 use super::protocol::{Loaded, Request, Response};
 use crate::digest::Sha256;
 use crate::pipeline::{KnownApplication, PageLook, PageRead};
@@ -287,7 +287,7 @@ fn reader_count(settings: &settings::Readers) -> usize {
 }
 
 fn spawn_error(launch: &Launch, source: std::io::Error) -> StartError {
-    StartError::Spawn { program: displayed(&launch.program), source }
+    StartError::Spawn { program: launch.program.clone(), source }
 }
 
 /// No lock here is held across a call that can panic.

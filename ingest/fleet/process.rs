@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::sync::{oneshot, watch};
 
-use super::chatter::{self, Chatter};
+use super::chatter::Chatter;
 use super::protocol::{self, Loaded, ProtocolError, Refusal, Request, Response};
 
 /// How long a process that has hung up may take to be gone before it is killed, and a killed one
@@ -80,8 +81,8 @@ pub enum ReaderError {
 /// Why no reader could be had. Never the fault of a scan.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("the reader {program} cannot be started: {source}")]
-    Spawn { program: String, source: std::io::Error },
+    #[error("the reader {} cannot be started: {source}", program.display())]
+    Spawn { program: PathBuf, source: std::io::Error },
     #[error(
         "the reader ended with {exit} before it was ready{}; `uketsuke doctor` says what is missing",
         quoted(last_lines)
@@ -273,9 +274,4 @@ async fn receive(from: &mut ChildStdout) -> Result<Vec<u8>, ProtocolError> {
         found if found < announced => Err(ProtocolError::Truncated { found, announced }),
         _ => Ok(body),
     }
-}
-
-/// For messages: a program's name, whatever its bytes.
-pub(super) fn displayed(program: &std::path::Path) -> String {
-    chatter::printable(program.as_os_str().as_encoded_bytes())
 }
