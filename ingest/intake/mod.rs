@@ -1,1 +1,5 @@
 //! TBD
+
+mod complete;
+
+pub use complete::{Completeness, is_complete};
