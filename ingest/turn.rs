@@ -1,5 +1,7 @@
 //! Quarter turns and mirrorings of images: every pixel is kept, only its place changes.
 
+use std::borrow::Cow;
+
 use image::{GrayImage, RgbImage};
 
 /// How stored pixels have to be moved to stand upright: mirrored left to right first (where
@@ -39,22 +41,22 @@ impl Turn {
         Self { mirrored: false, quarters: ((degrees + 45) / 90 % 4) as u8 }
     }
 
-    pub fn gray(self, image: GrayImage) -> GrayImage {
+    pub fn gray(self, image: &GrayImage) -> Cow<'_, GrayImage> {
         if self == Self::NONE {
-            return image;
+            return Cow::Borrowed(image);
         }
         let (width, height) = self.size(image.dimensions());
         let pixels = self.moved::<1>(image.as_raw(), image.dimensions());
-        GrayImage::from_raw(width, height, pixels).expect("a turn keeps every pixel")
+        Cow::Owned(GrayImage::from_raw(width, height, pixels).expect("a turn keeps every pixel"))
     }
 
-    pub fn rgb(self, image: RgbImage) -> RgbImage {
+    pub fn rgb(self, image: &RgbImage) -> Cow<'_, RgbImage> {
         if self == Self::NONE {
-            return image;
+            return Cow::Borrowed(image);
         }
         let (width, height) = self.size(image.dimensions());
         let pixels = self.moved::<3>(image.as_raw(), image.dimensions());
-        RgbImage::from_raw(width, height, pixels).expect("a turn keeps every pixel")
+        Cow::Owned(RgbImage::from_raw(width, height, pixels).expect("a turn keeps every pixel"))
     }
 
     /// Width and height after the turn.
@@ -111,11 +113,11 @@ mod tests {
 
     #[test]
     fn quarter_turns_are_those_of_the_image_crate() {
-        assert_eq!(Turn::clockwise(90).gray(sample()), imageops::rotate90(&sample()));
-        assert_eq!(Turn::clockwise(180).gray(sample()), imageops::rotate180(&sample()));
-        assert_eq!(Turn::clockwise(270).gray(sample()), imageops::rotate270(&sample()));
+        assert_eq!(Turn::clockwise(90).gray(&sample()).into_owned(), imageops::rotate90(&sample()));
+        assert_eq!(Turn::clockwise(180).gray(&sample()).into_owned(), imageops::rotate180(&sample()));
+        assert_eq!(Turn::clockwise(270).gray(&sample()).into_owned(), imageops::rotate270(&sample()));
         let colour = RgbImage::from_fn(33, 65, |x, y| image::Rgb([x as u8, y as u8, 9]));
-        assert_eq!(Turn::clockwise(90).rgb(colour.clone()), imageops::rotate90(&colour));
+        assert_eq!(Turn::clockwise(90).rgb(&colour).into_owned(), imageops::rotate90(&colour));
     }
 
     #[test]
@@ -125,7 +127,7 @@ mod tests {
             if let Some(orientation) = image::metadata::Orientation::from_exif(tag) {
                 expected.apply_orientation(orientation);
             }
-            let turned = Turn::from_orientation_tag(tag.into()).gray(sample());
+            let turned = Turn::from_orientation_tag(tag.into()).gray(&sample()).into_owned();
             assert_eq!(turned, expected.to_luma8(), "tag {tag}");
         }
     }

@@ -77,7 +77,7 @@ impl Fault {
         Self::Damaged { reason: reason.into() }
     }
 
-    pub(super) fn truncated(missing: impl Into<String>) -> Self {
+    pub(crate) fn truncated(missing: impl Into<String>) -> Self {
         Self::Truncated { missing: missing.into() }
     }
 

@@ -6,7 +6,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::jpeg_segments::survey;
+use super::jpeg_segments::{Survey, survey};
 use super::pixels::{cmyk_to_rgb, credible_dpi};
 use super::{Fault, Limits, PageImage, exif};
 use crate::turn::Turn;
@@ -14,19 +14,25 @@ use crate::turn::Turn;
 /// Width and height are two bytes each in a JPEG.
 const MAX_SIDE: usize = 65_535;
 
+/// zune-jpeg takes everything behind an end-of-image marker for zeros and so paints what is missing
+/// gray, but complains where the bytes themselves come to an end. A picture of one scan is therefore
+/// handed over without its end marker, and with as many zeros as the decoder reads ahead: a whole
+/// picture needs no more, a cut one runs dry.
+const READ_AHEAD: [u8; 8] = [0; 8];
+
 /// The page in `bytes`, a whole JPEG file.
 pub(super) fn page(bytes: &[u8], limits: &Limits) -> Result<PageImage, Fault> {
     let survey = survey(bytes)?;
     if let Some((width, height)) = survey.size {
         limits.check_size(width.into(), height.into())?;
     }
-    if !survey.is_whole {
+    if !survey.is_whole() {
         return Err(Fault::truncated("the end of the JPEG picture is missing"));
     }
     let (turn, exif_dpi) = survey.exif.as_deref().map_or((Turn::NONE, None), exif::read);
     let jfif_dpi = survey.jfif_dpi.and_then(|(horizontal, vertical)| credible_dpi(horizontal, vertical));
 
-    let picture = Picture::decode(bytes, Colours::Converted)?;
+    let picture = Picture::decode(bytes, &survey, Colours::Converted, limits)?;
     let (width, height) = (picture.width, picture.height);
     let page = match picture.channels {
         1 => PageImage::from_gray(width, height, picture.samples)?,
@@ -61,17 +67,27 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    pub fn decode(bytes: &[u8], colours: Colours) -> Result<Self, Fault> {
+    /// `survey` is that of `bytes`.
+    pub fn decode(bytes: &[u8], survey: &Survey, colours: Colours, limits: &Limits) -> Result<Self, Fault> {
+        let open_ended;
+        let stream = match survey.end {
+            Some(end) if survey.scans == 1 => {
+                open_ended = [&bytes[..end as usize], &READ_AHEAD].concat();
+                &open_ended
+            }
+            _ => bytes,
+        };
         let options = DecoderOptions::default()
             .set_strict_mode(true)
             .set_max_width(MAX_SIDE)
             .set_max_height(MAX_SIDE);
-        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(stream), options);
         let fault = |error| Fault::damaged(format!("its JPEG data cannot be decoded ({error})"));
         decoder.decode_headers().map_err(fault)?;
         let (Some((width, height)), Some(stored)) = (decoder.dimensions(), decoder.input_colorspace()) else {
             return Err(Fault::damaged("its JPEG data have no header"));
         };
+        limits.check_pixels(width as u64, height as u64)?;
         let (wanted, channels) = match stored {
             ColorSpace::Luma => (ColorSpace::Luma, 1),
             ColorSpace::YCbCr if colours == Colours::Untouched => (ColorSpace::YCbCr, 3),

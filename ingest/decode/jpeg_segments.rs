@@ -1,7 +1,7 @@
 //! The segments of a JPEG file (ITU-T T.81 annex B): what surrounds the picture, and whether it is
 //! there to its end.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 
 /// What the segments say; of a damaged file, what could be read of it.
 #[derive(Debug, Default)]
@@ -14,8 +14,16 @@ pub(crate) struct Survey {
     pub exif: Option<Vec<u8>>,
     /// Written by an Adobe program, or one that follows their conventions: CMYK is inverted.
     pub is_adobe: bool,
-    /// The end-of-image marker was reached; bytes behind it don't matter.
-    pub is_whole: bool,
+    /// Scans: more than one where the picture is progressive, or its colours come one by one.
+    pub scans: usize,
+    /// Where the end-of-image marker is; bytes behind it don't matter. None where it is missing.
+    pub end: Option<u64>,
+}
+
+impl Survey {
+    pub fn is_whole(&self) -> bool {
+        self.end.is_some()
+    }
 }
 
 const START_OF_IMAGE: u8 = 0xd8;
@@ -26,72 +34,80 @@ const APP1: u8 = 0xe1;
 const APP14: u8 = 0xee;
 
 /// Walks a file from its first byte to its end-of-image marker.
-pub(crate) fn survey(mut source: impl BufRead) -> io::Result<Survey> {
+pub(crate) fn survey(source: impl BufRead) -> io::Result<Survey> {
     let mut survey = Survey::default();
-    match walk(&mut source, &mut survey) {
+    match walk(&mut Bytes { source, position: 0 }, &mut survey) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(survey),
         walked => walked.map(|()| survey),
     }
 }
 
-fn walk(source: &mut impl BufRead, survey: &mut Survey) -> io::Result<()> {
+fn walk(bytes: &mut Bytes<impl BufRead>, survey: &mut Survey) -> io::Result<()> {
     loop {
-        match next_marker(source)? {
+        match bytes.next_marker()? {
             END_OF_IMAGE => {
-                survey.is_whole = true;
+                survey.end = Some(bytes.position - 2);
                 return Ok(());
             }
             // Without a length: restarts within the picture, and TEM.
             START_OF_IMAGE | 0xd0..=0xd7 | 0x01 => {}
             // The picture's data follow; the next marker is searched in them. 0xff bytes of the
             // data are followed by 0 and are no markers.
-            marker => {
-                let payload = segment(source)?;
-                if marker != START_OF_SCAN {
-                    note(survey, marker, payload);
-                }
+            START_OF_SCAN => {
+                bytes.segment()?;
+                survey.scans += 1;
             }
+            marker => note(survey, marker, bytes.segment()?),
         }
     }
 }
 
-/// Skips to behind the next marker and returns its code.
-fn next_marker(source: &mut impl BufRead) -> io::Result<u8> {
-    loop {
-        let available = source.fill_buf()?;
-        if available.is_empty() {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        match available.iter().position(|byte| *byte == 0xff) {
-            None => {
-                let count = available.len();
-                source.consume(count);
+/// Reads and counts.
+struct Bytes<R> {
+    source: R,
+    position: u64,
+}
+
+impl<R: BufRead> Bytes<R> {
+    /// Skips to behind the next marker and returns its code.
+    fn next_marker(&mut self) -> io::Result<u8> {
+        loop {
+            let available = self.source.fill_buf()?;
+            if available.is_empty() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let found = available.iter().position(|byte| *byte == 0xff);
+            let count = found.map_or(available.len(), |position| position + 1);
+            self.source.consume(count);
+            self.position += count as u64;
+            if found.is_none() {
                 continue;
             }
-            Some(position) => source.consume(position + 1),
-        }
-        let mut code = byte(source)?;
-        while code == 0xff {
-            code = byte(source)?;
-        }
-        if code != 0 {
-            return Ok(code);
+            let mut code = self.byte()?;
+            while code == 0xff {
+                code = self.byte()?;
+            }
+            if code != 0 {
+                return Ok(code);
+            }
         }
     }
-}
 
-/// The bytes of a segment, its length field left out.
-fn segment(source: &mut impl BufRead) -> io::Result<Vec<u8>> {
-    let length = usize::from(u16::from_be_bytes([byte(source)?, byte(source)?]));
-    let mut payload = vec![0; length.saturating_sub(2)];
-    source.read_exact(&mut payload)?;
-    Ok(payload)
-}
+    /// The bytes of a segment, its length field left out.
+    fn segment(&mut self) -> io::Result<Vec<u8>> {
+        let length = usize::from(u16::from_be_bytes([self.byte()?, self.byte()?]));
+        let mut payload = vec![0; length.saturating_sub(2)];
+        self.source.read_exact(&mut payload)?;
+        self.position += payload.len() as u64;
+        Ok(payload)
+    }
 
-fn byte(source: &mut impl BufRead) -> io::Result<u8> {
-    let mut byte = [0];
-    source.read_exact(&mut byte)?;
-    Ok(byte[0])
+    fn byte(&mut self) -> io::Result<u8> {
+        let mut byte = [0];
+        self.source.read_exact(&mut byte)?;
+        self.position += 1;
+        Ok(byte[0])
+    }
 }
 
 fn note(survey: &mut Survey, marker: u8, payload: Vec<u8>) {
@@ -142,17 +158,17 @@ mod tests {
         assert_eq!(survey.size, Some((40, 30)));
         assert_eq!(survey.jfif_dpi, Some((300.0, 300.0)));
         assert!(survey.exif.is_some_and(|exif| exif.starts_with(b"II*\0")));
-        assert!(survey.is_whole);
+        assert_eq!((survey.end, survey.scans), (Some(sample().len() as u64 - 2), 1));
     }
 
     #[test]
     fn no_beginning_of_a_file_is_whole() {
         let whole = sample();
         for length in 0..whole.len() {
-            assert!(!survey(&whole[..length]).expect("memory").is_whole, "{length}");
+            assert!(!survey(&whole[..length]).expect("memory").is_whole(), "{length}");
         }
         let with_tail = [&whole[..], b"\0\0garbage"].concat();
-        assert!(survey(&with_tail[..]).expect("memory").is_whole);
+        assert!(survey(&with_tail[..]).expect("memory").is_whole());
     }
 
     proptest! {

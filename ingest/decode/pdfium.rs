@@ -168,11 +168,12 @@ impl ScannedImage<'_> {
 
 /// pdfium paints what is missing of a JPEG gray.
 fn check_jpeg_is_whole(image: &PdfPageImageObject) -> Result<(), Fault> {
-    let mut filters = image.filters().iter();
+    let filters = image.filters();
+    let mut filters = filters.iter();
     let is_jpeg = filters.next().is_some_and(|filter| filter.name() == "DCTDecode") && filters.next().is_none();
     if is_jpeg {
         let stored = image.get_raw_image_data().map_err(damaged)?;
-        if !jpeg_segments::survey(&stored[..])?.is_whole {
+        if !jpeg_segments::survey(&stored[..])?.is_whole() {
             return Err(Fault::truncated("the end of its JPEG picture is missing"));
         }
     }

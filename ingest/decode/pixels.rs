@@ -37,7 +37,11 @@ impl PageImage {
     }
 
     pub(super) fn turned(self, turn: Turn) -> Self {
-        Self { gray: turn.gray(self.gray), colour: self.colour.map(|colour| turn.rgb(colour)), ..self }
+        if turn == Turn::NONE {
+            return self;
+        }
+        let colour = self.colour.map(|colour| turn.rgb(&colour).into_owned());
+        Self { gray: turn.gray(&self.gray).into_owned(), colour, ..self }
     }
 }
 

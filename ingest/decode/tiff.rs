@@ -214,7 +214,7 @@ impl Layout {
         let mut bytes = tiff.bytes_at(offset, count)?;
         if self.compression == Compression::Jpeg {
             let size = ChunkSize { width: self.chunk.width, rows };
-            return jpeg_chunk(&bytes, &self.jpeg_tables, size, self.jpeg_colours, self.sampling.samples);
+            return jpeg_chunk(&bytes, &self.jpeg_tables, size, self.jpeg_colours, self.sampling.samples, limits);
         }
         if self.lowest_bit_first {
             bytes.iter_mut().for_each(|byte| *byte = byte.reverse_bits());

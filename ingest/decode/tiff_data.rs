@@ -6,7 +6,8 @@ use flate2::bufread::ZlibDecoder;
 use weezl::LzwStatus;
 
 use super::jpeg::{Colours, Picture};
-use super::{Fault, ccitt};
+use super::jpeg_segments::survey;
+use super::{Fault, Limits, ccitt};
 
 /// The compressions that scanners write (TIFF 6.0; 8 and 32946 are Adobe's Deflate).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +81,14 @@ impl<'a> Rows<'a> {
 
 /// The samples of a JPEG strip or tile: `channels` bytes a pixel, as many rows as the chunk has at
 /// least. `tables` are what the strips of the page have in common.
-pub(super) fn jpeg_chunk(data: &[u8], tables: &[u8], chunk: ChunkSize, colours: Colours, channels: usize) -> Result<Vec<u8>, Fault> {
+pub(super) fn jpeg_chunk(
+    data: &[u8],
+    tables: &[u8],
+    chunk: ChunkSize,
+    colours: Colours,
+    channels: usize,
+    limits: &Limits,
+) -> Result<Vec<u8>, Fault> {
     let joined;
     let stream = match (tables.strip_suffix(b"\xff\xd9"), data.strip_prefix(b"\xff\xd8")) {
         (Some(tables), Some(rest)) => {
@@ -89,7 +97,7 @@ pub(super) fn jpeg_chunk(data: &[u8], tables: &[u8], chunk: ChunkSize, colours: 
         }
         _ => data,
     };
-    let picture = Picture::decode(stream, colours)?;
+    let picture = Picture::decode(stream, &survey(stream)?, colours, limits)?;
     if picture.width != chunk.width || picture.height < chunk.rows || picture.channels != channels {
         return Err(Fault::damaged(format!(
             "a JPEG strip has {} × {} pixels of {} colours instead of {} × {} of {channels}",
