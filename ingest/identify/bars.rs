@@ -14,6 +14,11 @@ const LINE_SAMPLES: usize = 256;
 /// A line still crosses the bars while it correlates with the middle of the code at least this
 /// much. Beside the bars (paper, digits under the code) it is below 0.3 on simulated pages.
 const SAME_BARS: f64 = 0.6;
+/// How far from where it was seen the outermost bar may begin, in quarters of a pixel: a view of
+/// half the size is right to two pixels.
+const EDGE_REACH: i32 = 14;
+/// A smaller step in gray is no edge of a bar.
+const MIN_STEP: f64 = 30.0;
 
 /// The corners of the bars of a 1D code that was seen between `corners`, in the same order.
 pub(super) fn corners_of_bars(picture: &GrayImage, corners: [PointPx; 4]) -> [PointPx; 4] {
@@ -60,7 +65,30 @@ pub(super) fn corners_of_bars(picture: &GrayImage, corners: [PointPx; 4]) -> [Po
         centre + sign * (last + 0.5)
     };
     let (top, bottom) = (reach(-1.0), reach(1.0));
+    let gray_at = |along: f64| {
+        let lines = (1..16).map(|line| top + (bottom - top) * f64::from(line) / 16.0);
+        lines.map(|depth| sample(picture, point(along, depth))).sum::<f64>() / 15.0
+    };
+    let start = outer_edge(&gray_at, start, 1.0).unwrap_or(start);
+    let end = outer_edge(&gray_at, end, -1.0).unwrap_or(end);
     [point(start, top), point(end, top), point(end, bottom), point(start, bottom)]
+}
+
+/// Where the outermost bar begins near `about`, seen from outside; `inwards` is 1 for the first
+/// bar and -1 for the last. None where there is no clear step from paper to ink.
+fn outer_edge(gray_at: &impl Fn(f64) -> f64, about: f64, inwards: f64) -> Option<f64> {
+    const STEP: f64 = 0.25;
+    let places = (-EDGE_REACH..=EDGE_REACH).map(|place| about + inwards * STEP * f64::from(place));
+    let line: Vec<(f64, f64)> = places.map(|place| (place, gray_at(place))).collect();
+    let light = line.iter().map(|(_, gray)| *gray).fold(0.0, f64::max);
+    let dark = line.iter().map(|(_, gray)| *gray).fold(255.0, f64::min);
+    if light - dark < MIN_STEP {
+        return None;
+    }
+    let middle = (light + dark) / 2.0;
+    let step = line.windows(2).find(|pair| pair[0].1 > middle && pair[1].1 <= middle)?;
+    let share = (step[0].1 - middle) / (step[0].1 - step[1].1);
+    Some(step[0].0 + (step[1].0 - step[0].0) * share)
 }
 
 /// The way in which gray changes most between two points (first eigenvector of the structure
@@ -78,7 +106,12 @@ fn way_across_bars(picture: &GrayImage, left: PointPx, right: PointPx) -> Option
                 y: left.y + place * along.1 + row * beside.1,
             };
             let gray = |dx: f64, dy: f64| sample(picture, PointPx { x: at.x + dx, y: at.y + dy });
-            let (x, y) = (gray(1.0, 0.0) - gray(-1.0, 0.0), gray(0.0, 1.0) - gray(0.0, -1.0));
+            // Scharr's weights: the same answer for an edge of every turn.
+            let corners = [gray(-1.0, -1.0), gray(1.0, -1.0), gray(-1.0, 1.0), gray(1.0, 1.0)];
+            let x = 3.0 * (corners[1] + corners[3] - corners[0] - corners[2])
+                + 10.0 * (gray(1.0, 0.0) - gray(-1.0, 0.0));
+            let y = 3.0 * (corners[2] + corners[3] - corners[0] - corners[1])
+                + 10.0 * (gray(0.0, 1.0) - gray(0.0, -1.0));
             xx += x * x;
             yy += y * y;
             xy += x * y;

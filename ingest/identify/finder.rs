@@ -8,7 +8,7 @@ use image::GrayImage;
 use super::claim::{self, payload, resembles_ours};
 use super::views::{self, Cut};
 use super::zxing::{self, Sighting, Threshold};
-use super::{Claim, Decoder, Symbol, bars, zbar};
+use super::{Claim, Decoder, Symbol, bars, qr, zbar};
 use crate::form::{FormPage, Forms, SymbolPlace, Symbology};
 use crate::geometry::{Affine, PointMm, PointPx};
 use crate::page;
@@ -21,8 +21,12 @@ pub struct SymbolFinder {
     zbar_confirms: bool,
 }
 
-/// The views of a whole page, in the order in which they are tried.
+/// The views of a whole page, in the order in which they are tried. A page of 250 dpi and more
+/// shows its QR code at half the size as well, in a third of the time and with less noise.
 const VIEWS: [View; 4] = [View::Plain, View::HalfBilevel, View::Bilevel, View::Half];
+const VIEWS_OF_LARGE: [View; 4] = [View::Half, View::Plain, View::HalfBilevel, View::Bilevel];
+/// The longer side of A4 at 250 dpi, in pixels.
+const LARGE: u32 = 2923;
 
 #[derive(Debug, Clone, Copy)]
 enum View {
@@ -46,7 +50,8 @@ impl SymbolFinder {
     /// at 300 dpi, the first one in 30.
     pub fn find(&self, picture: &GrayImage, enough: impl Fn(&[Symbol]) -> bool) -> Vec<Symbol> {
         let mut found = Vec::new();
-        for view in VIEWS {
+        let large = picture.width().max(picture.height()) >= LARGE;
+        for view in if large { VIEWS_OF_LARGE } else { VIEWS } {
             for sighting in self.sightings(picture, view) {
                 add(&mut found, symbol_of(picture, sighting));
             }
@@ -164,8 +169,12 @@ fn add(found: &mut Vec<Symbol>, symbol: Symbol) {
     }
 }
 
-fn symbol_of(picture: &GrayImage, Sighting { symbology, text, corners }: Sighting) -> Symbol {
-    let corners = if symbology == Symbology::Qr { corners } else { bars::corners_of_bars(picture, corners) };
+fn symbol_of(picture: &GrayImage, Sighting { symbology, text, corners, modules }: Sighting) -> Symbol {
+    let corners = match (symbology, modules) {
+        (Symbology::Qr, Some(modules)) => qr::corners_of_code(picture, corners, modules),
+        (Symbology::Qr, None) => corners,
+        _ => bars::corners_of_bars(picture, corners),
+    };
     Symbol { symbology, text, corners, decoders: vec![Decoder::Zxing] }
 }
 
@@ -231,4 +240,64 @@ fn second_reading(picture: &GrayImage, symbol: &Symbol) -> Vec<String> {
     let plain = cut.take(picture);
     let texts = zbar::read(&plain, symbol.symbology);
     if texts.is_empty() { zbar::read(&views::bilevel(&plain), symbol.symbology) } else { texts }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::synthetic::{CODE128_AREA, QR_AREA, Sheet, form_page, forms, noisy, scan_map};
+    use crate::settings::Settings;
+
+    const ID: &str = "6291041500213";
+    const PAGE_CODE: &str = "U1|synthetic|1|1|6291041500213";
+
+    fn finder() -> SymbolFinder {
+        SymbolFinder::new(&Settings::load(None).expect("shipped settings").identify)
+    }
+
+    #[test]
+    fn corners_are_those_of_the_symbol_whatever_its_turn() {
+        let sheet = Sheet::with_marks(&form_page(1)).qr(PAGE_CODE).code128(ID);
+        for (dpi, degrees) in [(200.0, 3.0), (300.0, 93.0), (300.0, 178.0), (400.0, 266.0)] {
+            let (map, width, height) = scan_map(dpi, degrees, 0.0);
+            let found = finder().find(&noisy(sheet.scan(&map, width, height), 20, 9), |_| false);
+            assert_eq!(found.len(), 2, "{dpi} {degrees}");
+            for symbol in found {
+                // The corners of the QR code are measured; where bars end, a line or two is lost.
+                let (area, error) =
+                    if symbol.symbology == Symbology::Qr { (QR_AREA, 0.6) } else { (CODE128_AREA, 3.0) };
+                for (corner, truth) in symbol.corners.iter().zip(area.corners().map(|corner| map.apply(corner))) {
+                    assert!(corner.distance(&truth) < error, "{dpi} {degrees} {corner:?} {truth:?} {symbol:?}");
+                }
+                assert_eq!(symbol.decoders, [Decoder::Zxing, Decoder::Zbar], "{dpi} {degrees} {symbol:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_settings_do_not_allow_is_not_seen() {
+        let (map, width, height) = scan_map(200.0, 0.0, 0.0);
+        let picture = Sheet::with_marks(&form_page(1)).qr(PAGE_CODE).code128(ID).scan(&map, width, height);
+        let only_qr = settings::Identify { symbologies: vec![Symbology::Qr], zbar_confirms: false };
+        let found = SymbolFinder::new(&only_qr).find(&picture, |_| false);
+        assert_eq!(found.iter().map(|symbol| symbol.symbology).collect::<Vec<_>>(), [Symbology::Qr]);
+        let none = settings::Identify { symbologies: Vec::new(), zbar_confirms: true };
+        assert_eq!(SymbolFinder::new(&none).find(&picture, |_| false), []);
+    }
+
+    #[test]
+    fn the_other_symbol_is_found_in_its_place_under_noise_that_hides_it_on_the_page() {
+        let forms = forms(vec![form_page(1)]);
+        let (map, width, height) = scan_map(200.0, 1.0, 0.0);
+        let sheet = Sheet::with_marks(&form_page(1)).qr(PAGE_CODE).code128(ID);
+        let picture = noisy(sheet.scan(&map, width, height), 110, 11);
+        let qr = Symbol {
+            symbology: Symbology::Qr,
+            text: PAGE_CODE.to_owned(),
+            corners: QR_AREA.corners().map(|corner| map.apply(corner)),
+            decoders: vec![Decoder::Zxing],
+        };
+        let found = finder().find_missing(&picture, &forms, &[qr]);
+        assert_eq!(found.iter().map(|symbol| symbol.text.as_str()).collect::<Vec<_>>(), [ID]);
+    }
 }

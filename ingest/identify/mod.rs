@@ -6,6 +6,7 @@ mod claim;
 mod decide;
 mod finder;
 mod page_code;
+mod qr;
 mod views;
 mod zbar;
 mod zxing;

@@ -1,7 +1,7 @@
 //! zxing-cpp, the decoder that finds: symbols anywhere on a picture, at any turn.
 
 use image::GrayImage;
-use zxingcpp::{BarcodeFormat, BarcodeReader, Binarizer, ImageFormat, ImageView, PointI, TextMode};
+use zxingcpp::{Barcode, BarcodeFormat, BarcodeReader, Binarizer, ImageFormat, ImageView, PointI, TextMode};
 
 use crate::form::Symbology;
 use crate::geometry::PointPx;
@@ -13,6 +13,8 @@ pub(super) struct Sighting {
     pub text: String,
     /// From the symbol's own top left, clockwise as it is read.
     pub corners: [PointPx; 4],
+    /// Modules a side, of a QR code.
+    pub modules: Option<f64>,
 }
 
 /// How zxing tells ink from paper.
@@ -56,9 +58,16 @@ pub(super) fn read(picture: &GrayImage, symbologies: &[Symbology], threshold: Th
                 text: barcode.text(),
                 corners: [position.top_left, position.top_right, position.bottom_right, position.bottom_left]
                     .map(centre_of),
+                modules: modules_of(barcode),
             })
         })
         .collect()
+}
+
+/// A QR code of version v has 17 + 4·v modules a side; every other symbol has no such version.
+fn modules_of(barcode: &Barcode) -> Option<f64> {
+    let version: u8 = barcode.extra_with_key("Version").parse().ok()?;
+    (barcode.symbology() == BarcodeFormat::QRCode).then_some(17.0 + 4.0 * f64::from(version))
 }
 
 fn format_of(symbology: Symbology) -> BarcodeFormat {

@@ -12,6 +12,7 @@ mod skew;
 pub(crate) mod synthetic;
 
 pub use quality::{is_blank, quality, skew_of};
+pub(crate) use register::solid_square;
 pub use register::{Anchor, map_of_symbols, register};
 
 use serde::{Deserialize, Serialize};

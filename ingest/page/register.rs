@@ -62,23 +62,28 @@ fn attempt(gray: &GrayImage, page: &FormPage, anchors: &[Anchor]) -> Option<Regi
     let corners: Vec<Pair> = anchors.iter().flat_map(corner_pairs).collect();
     let guess = map_of_symbols(anchors)?;
     let candidates: Vec<Vec<PointPx>> =
-        page.marks.iter().map(|&mark| squares(gray, page, &guess, mark, REACH_MM)).collect();
+        page.marks.iter().map(|&mark| squares(gray, &guess, mark, page.mark_size_mm, REACH_MM)).collect();
     let first = best_choice(page, &candidates, anchors, &corners)?;
     // Seen from the right place and at the right turn, edges are measured better, and a mark that
     // stood outside the first window is found.
     let near: Vec<Vec<PointPx>> =
-        page.marks.iter().map(|&mark| squares(gray, page, &first.map, mark, NEAR_MM)).collect();
+        page.marks.iter().map(|&mark| squares(gray, &first.map, mark, page.mark_size_mm, NEAR_MM)).collect();
     let second = best_choice(page, &near, anchors, &corners).unwrap_or(first);
     (second.residual_px <= MAX_RESIDUAL).then_some(second)
 }
 
-fn squares(gray: &GrayImage, page: &FormPage, map: &Affine, mark: PointMm, reach_mm: f64) -> Vec<PointPx> {
-    let side = page.mark_size_mm;
+/// The centre of the clearest solid dark square with sides of `side` around `at`, both in the units
+/// that `map` takes to pixels, at most `reach` away; none where there is no such square.
+pub(crate) fn solid_square(gray: &GrayImage, map: &Affine, at: PointMm, side: f64, reach: f64) -> Option<PointPx> {
+    squares(gray, map, at, side, reach).first().copied()
+}
+
+fn squares(gray: &GrayImage, map: &Affine, at: PointMm, side: f64, reach: f64) -> Vec<PointPx> {
     let expected = Expected {
-        centre: map.apply(mark),
+        centre: map.apply(at),
         across: (map.a * side, map.d * side),
         down: (map.b * side, map.e * side),
-        reach: reach_mm * map.scale(),
+        reach: reach * map.scale(),
     };
     marks::squares_near(gray, &expected)
 }
