@@ -64,6 +64,7 @@ pub struct Intake {
 pub struct Decode {
     pub max_pages: u32,
     pub max_page_megapixels: u32,
+    pub max_page_mib: u32,
     pub pdf_render_dpi: u32,
 }
 
@@ -98,6 +99,8 @@ pub struct Publish {
 pub struct Readers {
     pub count: usize,
     pub memory_mib: u64,
+    #[serde(rename = "start_seconds", deserialize_with = "seconds")]
+    pub start_limit: Duration,
     #[serde(rename = "page_seconds", deserialize_with = "seconds")]
     pub page_limit: Duration,
     pub recycle_pages: u64,
@@ -108,7 +111,7 @@ pub struct Readers {
 pub struct Jobs {
     #[serde(rename = "lease_seconds", deserialize_with = "seconds")]
     pub lease: Duration,
-    pub max_attempts: i16,
+    pub max_attempts: i32,
     #[serde(rename = "retry_seconds", deserialize_with = "seconds")]
     pub retry: Duration,
 }

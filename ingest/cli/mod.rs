@@ -2,11 +2,20 @@
 //! to stdout, progress and errors to stderr; the exit code is 0, 1 (it failed) or 2 (wrong usage).
 
 mod forms;
+mod ingest;
+mod inspect;
+mod reader;
+mod recognize;
+mod serve;
+mod service;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+
+use crate::store::{Database, StoreError};
 
 /// Takes in mailed benefit applications: reads scanned forms, scores its own confidence and
 /// publishes records and images for review.
@@ -37,13 +46,46 @@ pub(crate) struct Common {
 enum Command {
     /// Print forms, or show their layout
     Forms(forms::Arguments),
+    Ingest(ingest::Arguments),
+    Serve(serve::Arguments),
+    Inspect(inspect::Arguments),
+    /// Read pictures of handwritten cells; one JSON line an image
+    Recognize(recognize::Arguments),
+    /// Reads scans for a worker over stdin and stdout
+    #[command(hide = true)]
+    Reader,
+}
+
+impl Common {
+    /// The database that DATABASE_URL names, else the private one in the data folder.
+    async fn database(&self) -> Result<Database, StoreError> {
+        let url = std::env::var("DATABASE_URL").ok();
+        Database::connect(&self.data, url.as_deref()).await
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")
+}
+
+/// Logs go to stderr, as text; UKETSUKE_LOG chooses what (`info`, `uketsuke=debug`).
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("UKETSUKE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,uketsuke=info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let CommandLine { common, command } = CommandLine::parse();
+    log_to_stderr();
     let result = match command {
         Command::Forms(arguments) => forms::run(&common, arguments),
+        Command::Ingest(arguments) => ingest::run(&common, arguments),
+        Command::Serve(arguments) => serve::run(&common, arguments),
+        Command::Inspect(arguments) => inspect::run(&common, arguments),
+        Command::Reader => reader::run(&common),
+        Command::Recognize(arguments) => recognize::run(&common, arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -65,8 +65,8 @@ pub struct RecordPage {
     pub rotation: u32,
     /// What is left of the turn, clockwise, in degrees.
     pub skew_deg: f64,
-    /// Measured on the registration marks.
-    pub dpi: f64,
+    /// Measured on the registration marks, else as the scan declares it.
+    pub dpi: Option<f64>,
     /// In pixels at 300 dpi; none where the page could not be registered and was not read.
     pub residual_px: Option<f64>,
     pub quality: Quality,

@@ -1,1 +1,23 @@
-//! TBD
+//! PostgreSQL and the object store: one file a table or a question, each a set of named functions.
+//! No SQL stands anywhere else, and no caller sees a row with unchecked text.
+//!
+//! Objects are written first, under keys that follow from their content; the rows that name them
+//! commit after. A crash between the two leaves an object that nobody names, never a row that
+//! names nothing.
+
+pub mod accounting;
+pub mod applications;
+pub mod captures;
+mod database;
+mod error;
+pub mod events;
+pub mod jobs;
+pub mod objects;
+pub mod pages;
+pub mod private_postgres;
+pub mod publish;
+pub mod register;
+pub mod scans;
+
+pub use database::Database;
+pub use error::StoreError;

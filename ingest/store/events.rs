@@ -1,0 +1,59 @@
+//! What happened, to what, by whom: append-only, written in the transaction of the change itself.
+//! Subjects are identifiers; nothing here may be personal data.
+
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::StoreError;
+use super::error::query;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    ScanArrived,
+    /// The bytes of a known scan came again; nothing was done.
+    ScanRepeated,
+    ScanPublished,
+    ScanQuarantined,
+    ScanRequeued,
+    CaptureCreated,
+    /// A further capture of the same application.
+    CaptureDuplicate,
+    /// A page that a capture lacked came with another scan of its batch.
+    CaptureCompleted,
+    RegisterImported,
+}
+
+impl EventKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ScanArrived => "scan.arrived",
+            Self::ScanRepeated => "scan.repeated",
+            Self::ScanPublished => "scan.published",
+            Self::ScanQuarantined => "scan.quarantined",
+            Self::ScanRequeued => "scan.requeued",
+            Self::CaptureCreated => "capture.created",
+            Self::CaptureDuplicate => "capture.duplicate",
+            Self::CaptureCompleted => "capture.completed",
+            Self::RegisterImported => "register.imported",
+        }
+    }
+}
+
+/// Adds an event to the transaction of what it tells about.
+pub async fn append(
+    connection: &mut PgConnection,
+    actor: &str,
+    kind: EventKind,
+    subject: &str,
+    detail: Value,
+) -> Result<(), StoreError> {
+    sqlx::query("insert into event (actor, kind, subject, detail) values ($1, $2, $3, $4)")
+        .bind(actor)
+        .bind(kind.name())
+        .bind(subject)
+        .bind(detail)
+        .execute(connection)
+        .await
+        .map_err(query("append an event"))
+        .map(drop)
+}

@@ -1,0 +1,167 @@
+//! Pages: every page of every scan that was read, each in exactly one state.
+
+use serde::Serialize;
+use sqlx::{PgConnection, Row};
+
+use super::StoreError;
+use super::applications::texts;
+use super::captures::{CaptureId, capture_id};
+use super::error::{corrupt, query};
+use super::objects::ObjectKey;
+use super::scans::ScanId;
+use crate::application_id::ApplicationId;
+use crate::identify::UnassignedReason;
+use crate::pipeline::PageLook;
+use crate::publish::CapturedPage;
+
+/// What became of one page of a scan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PageOutcome {
+    /// `look.index` is the page's place in the scan.
+    pub look: PageLook,
+    pub state: PageState,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum PageState {
+    /// Part of a capture of the page's own application.
+    Captured { capture: CaptureId, page: Box<CapturedPage> },
+    /// `image` where its picture was published all the same.
+    Blank { image: Option<ObjectKey> },
+    /// It waits for a person.
+    Unassigned {
+        image: ObjectKey,
+        reason: UnassignedReason,
+        /// The applications of the pages before and behind it: for that person, nothing else.
+        neighbours: Vec<ApplicationId>,
+    },
+}
+
+/// Rows a statement; a page's documents are some 10 to 50 kB.
+const CHUNK: usize = 100;
+
+/// Adds the pages of a scan that was made done in the same transaction.
+pub(super) async fn insert(
+    connection: &mut PgConnection,
+    scan: ScanId,
+    pages: &[PageOutcome],
+) -> Result<(), StoreError> {
+    for chunk in pages.chunks(CHUNK) {
+        let rows = chunk.iter().map(PageRow::of).collect::<Result<Vec<_>, _>>()?;
+        let text = |value: fn(&PageRow<'_>) -> Option<String>| rows.iter().map(value).collect::<Vec<_>>();
+        let number = |value: fn(&PageRow<'_>) -> Option<i32>| rows.iter().map(value).collect::<Vec<_>>();
+        sqlx::query(
+            "insert into page (scan_id, page_index, state, capture_id, application_id, form, form_version,
+                               form_page, unassigned_reason, image_key, look, captured, neighbours)
+             select $1, index, state, capture::uuid, application, form, version, form_page, reason, image,
+                    look::json, captured::json, string_to_array(neighbours, ',')
+             from unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[],
+                         $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
+               as p (index, state, capture, application, form, version, form_page, reason, image, look,
+                     captured, neighbours)",
+        )
+        .bind(scan.0)
+        .bind(number(|row| Some(row.index)))
+        .bind(text(|row| Some(row.state.to_owned())))
+        .bind(text(|row| row.capture.map(|(id, _)| id.to_string())))
+        .bind(text(|row| row.capture.map(|(_, page)| page.identity.application_id.to_string())))
+        .bind(text(|row| row.capture.map(|(_, page)| page.identity.form.clone())))
+        .bind(text(|row| row.capture.map(|(_, page)| page.identity.version.clone())))
+        .bind(number(|row| row.form_page))
+        .bind(text(|row| row.reason.clone()))
+        .bind(text(|row| row.image.clone()))
+        .bind(text(|row| Some(row.look.clone())))
+        .bind(text(|row| row.captured.clone()))
+        .bind(text(|row| Some(row.neighbours.clone())))
+        .execute(&mut *connection)
+        .await
+        .map_err(query("add pages"))?;
+    }
+    Ok(())
+}
+
+/// A page in the types of its columns.
+struct PageRow<'a> {
+    index: i32,
+    state: &'static str,
+    capture: Option<(CaptureId, &'a CapturedPage)>,
+    form_page: Option<i32>,
+    reason: Option<String>,
+    image: Option<String>,
+    look: String,
+    captured: Option<String>,
+    /// Parted by commas: an array of arrays must be rectangular.
+    neighbours: String,
+}
+
+impl<'a> PageRow<'a> {
+    fn of(page: &'a PageOutcome) -> Result<Self, StoreError> {
+        let mut row = Self {
+            index: number(page.look.index)?,
+            state: "blank",
+            capture: None,
+            form_page: None,
+            reason: None,
+            image: None,
+            look: json(&page.look)?,
+            captured: None,
+            neighbours: String::new(),
+        };
+        match &page.state {
+            PageState::Blank { image } => row.image = image.as_ref().map(ToString::to_string),
+            PageState::Unassigned { image, reason, neighbours } => {
+                row.state = "unassigned";
+                row.image = Some(image.to_string());
+                row.reason = Some(reason_name(*reason)?);
+                row.neighbours = texts(neighbours).join(",");
+            }
+            PageState::Captured { capture, page } => {
+                row.state = "captured";
+                row.capture = Some((*capture, page));
+                row.form_page = Some(number(page.identity.page)?);
+                row.image = Some(page.image.to_string());
+                row.captured = Some(json(page)?);
+            }
+        }
+        Ok(row)
+    }
+}
+
+fn number(value: u32) -> Result<i32, StoreError> {
+    i32::try_from(value).map_err(|_| StoreError::Refused("a page number is beyond 2 thousand million"))
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value)
+        .map_err(|_| StoreError::Refused("what was seen of a page cannot be written as JSON"))
+}
+
+fn reason_name(reason: UnassignedReason) -> Result<String, StoreError> {
+    Ok(json(&reason)?.trim_matches('"').to_owned())
+}
+
+/// The captured pages of the applications, by capture and form page.
+pub(super) async fn of_applications(
+    connection: &mut PgConnection,
+    applications: &[ApplicationId],
+) -> Result<Vec<(CaptureId, CapturedPage)>, StoreError> {
+    sqlx::query(
+        "select capture_id::text, captured::text
+         from page where capture_id in (select id from capture where application_id = any($1))
+         order by capture_id, form_page",
+    )
+    .bind(texts(applications))
+    .fetch_all(connection)
+    .await
+    .map_err(query("look at pages"))?
+    .iter()
+    .map(|row| {
+        let captured: String = row.try_get("captured").map_err(corrupt("page"))?;
+        // The parser's own message may repeat a piece of the document; where it stopped is enough.
+        let page = serde_json::from_str(&captured)
+            .map_err(|error| corrupt("page")(format!("what was read, at character {}", error.column())))?;
+        let capture = capture_id(row, "capture_id")?.ok_or_else(|| corrupt("page")("no capture"))?;
+        Ok((capture, page))
+    })
+    .collect()
+}

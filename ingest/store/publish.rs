@@ -1,0 +1,196 @@
+//! The one transaction that makes a scan's reading true: the job ends, the pages, captures, records
+//! and events appear, all of it or nothing.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use sqlx::PgConnection;
+
+use super::applications::{self, ApplicationVersion};
+use super::captures::{CaptureId, RecordObject};
+use super::error::query;
+use super::events::{self, EventKind};
+use super::jobs::{self, Lease};
+use super::pages::{self, PageOutcome, PageState};
+use super::scans::Scan;
+use super::{Database, StoreError};
+use crate::application_id::ApplicationId;
+
+/// What a worker found in a scan. Every object that it names must be in the store by now.
+#[derive(Debug)]
+pub struct Publication<'a> {
+    pub lease: &'a Lease,
+    /// Who publishes: the worker's name.
+    pub actor: &'a str,
+    /// The scan of the lease; its captures take over its station and batch.
+    pub scan: &'a Scan,
+    /// All pages of the scan.
+    pub pages: &'a [PageOutcome],
+    pub captures: &'a [CaptureWrite],
+    /// The versions of [`applications::states`] that the records were built from: those of every
+    /// application that `captures` names.
+    pub expected: &'a BTreeMap<ApplicationId, ApplicationVersion>,
+}
+
+/// A capture that a scan makes or completes.
+#[derive(Debug)]
+pub struct CaptureWrite {
+    pub id: CaptureId,
+    pub application_id: ApplicationId,
+    pub change: CaptureChange,
+    pub record: RecordObject,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CaptureChange {
+    /// A further capture: the first of its application, or a duplicate of the first.
+    New { captured_at: DateTime<Utc> },
+    /// A page that it lacked has come in the same station's same batch; `version` is the one that
+    /// was there before.
+    Completed { version: u32 },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    Committed,
+    /// An application has moved on since its state was fetched. Nothing was changed: fetch the
+    /// states again, build again, publish again.
+    Conflict,
+}
+
+/// Publishes a scan in one transaction, fenced by the lease.
+///
+/// [`StoreError::LeaseLost`] means that another worker has the scan now; nothing was changed.
+pub async fn publish(database: &Database, publication: &Publication<'_>) -> Result<Published, StoreError> {
+    let Publication { lease, actor, pages, captures, expected, .. } = *publication;
+    let mut transaction = database.begin().await?;
+    jobs::complete(&mut transaction, lease).await?;
+    let touched: Vec<ApplicationId> = expected.keys().copied().collect();
+    let versions = applications::lock(&mut transaction, &touched).await?;
+    if &versions != expected {
+        // Dropping the transaction rolls it back, the end of the job included.
+        return Ok(Published::Conflict);
+    }
+    finish_scan(&mut transaction, publication).await?;
+    for capture in captures {
+        if !expected.contains_key(&capture.application_id) {
+            return Err(StoreError::Refused("a capture's application has no expected version"));
+        }
+        write_capture(&mut transaction, publication, capture).await?;
+    }
+    pages::insert(&mut transaction, lease.scan, pages).await?;
+    applications::advance(&mut transaction, &touched).await?;
+    let count = |wanted: fn(&PageState) -> bool| pages.iter().filter(|page| wanted(&page.state)).count();
+    let detail = json!({
+        "attempt": lease.attempt,
+        "pages": pages.len(),
+        "captured": count(|state| matches!(state, PageState::Captured { .. })),
+        "blank": count(|state| matches!(state, PageState::Blank { .. })),
+        "unassigned": count(|state| matches!(state, PageState::Unassigned { .. })),
+    });
+    let subject = format!("scan {}", lease.scan);
+    events::append(&mut transaction, actor, EventKind::ScanPublished, &subject, detail).await?;
+    transaction.commit().await.map_err(query("commit a publication"))?;
+    Ok(Published::Committed)
+}
+
+async fn finish_scan(connection: &mut PgConnection, publication: &Publication<'_>) -> Result<(), StoreError> {
+    let finished = sqlx::query(
+        "update scan set state = 'done', page_count = $2, state_at = now()
+         where id = $1 and state = 'waiting' and station = $3 and batch is not distinct from $4",
+    )
+    .bind(publication.lease.scan.0)
+    .bind(publication.pages.len() as i64)
+    .bind(&publication.scan.station)
+    .bind(&publication.scan.batch)
+    .execute(connection)
+    .await
+    .map_err(query("finish a scan"))?;
+    match finished.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Refused("the scan of that station and batch does not wait to be read")),
+    }
+}
+
+async fn write_capture(
+    connection: &mut PgConnection,
+    publication: &Publication<'_>,
+    capture: &CaptureWrite,
+) -> Result<(), StoreError> {
+    let CaptureWrite { id, application_id, change, record } = capture;
+    let (kind, seq, version) = match *change {
+        CaptureChange::New { captured_at } => {
+            let seq = insert_capture(connection, publication, capture, captured_at).await?;
+            let kind = if seq == 1 { EventKind::CaptureCreated } else { EventKind::CaptureDuplicate };
+            (kind, seq, 1)
+        }
+        CaptureChange::Completed { version } => {
+            let seq = complete_capture(connection, publication, capture, version).await?;
+            (EventKind::CaptureCompleted, seq, version + 1)
+        }
+    };
+    let detail = json!({
+        "application_id": application_id,
+        "seq": seq,
+        "version": version,
+        "record_sha256": record.sha256(),
+        "scan": publication.lease.scan,
+    });
+    events::append(connection, publication.actor, kind, &format!("capture {id}"), detail).await
+}
+
+/// Adds a capture behind those that are there; returns its place among them, from 1.
+async fn insert_capture(
+    connection: &mut PgConnection,
+    publication: &Publication<'_>,
+    capture: &CaptureWrite,
+    captured_at: DateTime<Utc>,
+) -> Result<i32, StoreError> {
+    // The application's row is locked: nobody else counts at the same time.
+    sqlx::query_scalar(
+        "insert into capture (id, application_id, station, batch, seq, duplicate_of, record, record_key,
+                              record_sha256, captured_at)
+         select $1::uuid, $2, $3, $4, count(*) + 1, (array_agg(id order by seq))[1], $5::json, $6, $7, $8
+         from capture where application_id = $2
+         returning seq",
+    )
+    .bind(capture.id.to_string())
+    .bind(capture.application_id.to_string())
+    .bind(&publication.scan.station)
+    .bind(&publication.scan.batch)
+    .bind(capture.record.json())
+    .bind(capture.record.key().to_string())
+    .bind(&capture.record.sha256().as_bytes()[..])
+    .bind(captured_at)
+    .fetch_one(connection)
+    .await
+    .map_err(query("add a capture"))
+}
+
+async fn complete_capture(
+    connection: &mut PgConnection,
+    publication: &Publication<'_>,
+    capture: &CaptureWrite,
+    version: u32,
+) -> Result<i32, StoreError> {
+    sqlx::query_scalar(
+        "update capture set version = version + 1, record = $2::json, record_key = $3, record_sha256 = $4,
+                            published_at = now()
+         where id = $1::uuid and version = $5 and application_id = $6 and station = $7
+           and batch is not distinct from $8
+         returning seq",
+    )
+    .bind(capture.id.to_string())
+    .bind(capture.record.json())
+    .bind(capture.record.key().to_string())
+    .bind(&capture.record.sha256().as_bytes()[..])
+    .bind(i64::from(version))
+    .bind(capture.application_id.to_string())
+    .bind(&publication.scan.station)
+    .bind(&publication.scan.batch)
+    .fetch_optional(connection)
+    .await
+    .map_err(query("complete a capture"))?
+    .ok_or(StoreError::Refused("only a capture of the same application, station and batch is completed"))
+}
