@@ -23,8 +23,8 @@ pub struct SymbolFinder {
 
 /// The views of a whole page, in the order in which they are tried. A page of 250 dpi and more
 /// shows its QR code at half the size as well, in a third of the time and with less noise.
-const VIEWS: [View; 4] = [View::Plain, View::HalfBilevel, View::Bilevel, View::Half];
-const VIEWS_OF_LARGE: [View; 4] = [View::Half, View::Plain, View::HalfBilevel, View::Bilevel];
+const VIEWS: [View; 5] = [View::Plain, View::HalfBilevel, View::Bilevel, View::Half, View::Inverted];
+const VIEWS_OF_LARGE: [View; 5] = [View::Half, View::Plain, View::HalfBilevel, View::Bilevel, View::Inverted];
 /// The longer side of A4 at 250 dpi, in pixels.
 const LARGE: u32 = 2923;
 
@@ -34,6 +34,8 @@ enum View {
     Half,
     HalfBilevel,
     Bilevel,
+    /// Light on dark, as on screens and packages.
+    Inverted,
 }
 
 /// White around a place of the form that is searched for its symbol, in millimetres: half a degree
@@ -87,6 +89,7 @@ impl SymbolFinder {
             View::Plain => (Cow::Borrowed(picture), Threshold::Local),
             View::Half => (Cow::Owned(views::halved(picture)), Threshold::Local),
             View::Bilevel => (Cow::Owned(views::bilevel(picture)), Threshold::Fixed),
+            View::Inverted => (Cow::Owned(views::inverted(picture)), Threshold::Local),
             View::HalfBilevel => (Cow::Owned(views::bilevel(&views::halved(picture))), Threshold::Fixed),
         };
         let factor = f64::from(picture.width()) / f64::from(shown.width().max(1));
@@ -185,7 +188,7 @@ fn find_in_place(picture: &GrayImage, place: &SymbolPlace, map: &Affine) -> Opti
     let way = |to: PointPx| (to.x - top_left.x, to.y - top_left.y);
     let (across, down) = (way(top_right), way(bottom_left));
     for scale in [1.0, 2.0, 0.6] {
-        let length = |way: (f64, f64)| (way.0.hypot(way.1) * scale).round().clamp(8.0, 4000.0) as u32;
+        let length = |way: (f64, f64)| (way.0.hypot(way.1) * scale).round().clamp(8.0, 2000.0) as u32;
         // The bars of a 1D code are averaged along their length: little noise survives.
         let height = if place.symbology == Symbology::Qr { length(down) } else { (length(down) / 8).max(8) };
         let cut = Cut { origin: top_left, across, down, width: length(across), height, margin: 8 };

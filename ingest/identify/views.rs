@@ -37,6 +37,13 @@ pub(super) fn bilevel(picture: &GrayImage) -> GrayImage {
     result
 }
 
+/// Black for white.
+pub(super) fn inverted(picture: &GrayImage) -> GrayImage {
+    let mut result = picture.clone();
+    image::imageops::invert(&mut result);
+    result
+}
+
 /// A rectangle of a picture in any turn, to be cut out upright.
 pub(super) struct Cut {
     /// The top left corner on the picture, and the ways from it to the top right and the bottom
@@ -52,12 +59,12 @@ pub(super) struct Cut {
 
 impl Cut {
     /// The cut as a picture. Each pixel is the mean of as many samples as it covers on the
-    /// picture, up to eight by eight; what lies outside the picture is white.
+    /// picture, up to four by four; what lies outside the picture is white.
     pub(super) fn take(&self, picture: &GrayImage) -> GrayImage {
         let step = |way: (f64, f64), count: u32| (way.0 / f64::from(count), way.1 / f64::from(count));
         let across = step(self.across, self.width);
         let down = step(self.down, self.height);
-        let samples = |way: (f64, f64)| (way.0.hypot(way.1).round() as u32).clamp(1, 8);
+        let samples = |way: (f64, f64)| (way.0.hypot(way.1).round() as u32).clamp(1, 4);
         let (columns, rows) = (samples(across), samples(down));
         let margin = self.margin;
         let mut result =

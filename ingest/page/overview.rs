@@ -32,7 +32,8 @@ pub(super) struct Overview {
 impl Overview {
     pub(super) fn of(gray: &GrayImage) -> Self {
         let (wide, high) = gray.dimensions();
-        let factor = (wide.max(high).div_ceil(LONG_SIDE)).max(1) as usize;
+        // Sums of 256 grays fit in the 16 bits that columns are summed in.
+        let factor = wide.max(high).div_ceil(LONG_SIDE).clamp(1, 256) as usize;
         let (width, height) = (wide as usize / factor, high as usize / factor);
         let small = reduced(gray, factor, width, height);
         let mut ink = vec![false; small.len()];
