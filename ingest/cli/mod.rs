@@ -2,6 +2,8 @@
 //! to stdout, progress and errors to stderr; the exit code is 0, 1 (it failed) or 2 (wrong usage).
 
 mod forms;
+mod register;
+mod simulate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +39,10 @@ pub(crate) struct Common {
 enum Command {
     /// Print forms, or show their layout
     Forms(forms::Arguments),
+    /// The register of households
+    Register(register::Arguments),
+    /// Fill in and "scan" forms, with the truth about every page
+    Simulate(simulate::Arguments),
 }
 
 /// Parses the command line and runs the command.
@@ -44,6 +50,8 @@ pub fn main() -> ExitCode {
     let CommandLine { common, command } = CommandLine::parse();
     let result = match command {
         Command::Forms(arguments) => forms::run(&common, arguments),
+        Command::Register(arguments) => register::run(&common, arguments),
+        Command::Simulate(arguments) => simulate::run(&common, arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
