@@ -11,13 +11,14 @@ use super::fonts::{self, Fonts};
 use super::hand::placed;
 use super::ink::{Ink, Medium, Pen, rectangle};
 use super::random;
+use crate::form::{FormPage, Printed};
 use crate::geometry::{PointMm, RectMm};
 use crate::register::Household;
 
 /// ISO/IEC 7810 ID-1.
 const CARD_MM: (f64, f64) = (85.6, 54.0);
-/// The page of a Japanese passbook that lies open.
-const PASSBOOK_MM: (f64, f64) = (140.0, 87.0);
+/// The upper page of a passbook that lies open, cut off at the fold.
+const PASSBOOK_MM: (f64, f64) = (140.0, 72.0);
 
 /// A copy that was cut out and glued on: millimetres from its top left corner to the page's.
 struct Copy<'a> {
@@ -30,29 +31,29 @@ struct Copy<'a> {
     toner: f32,
 }
 
-/// Glues both copies into `area`, the card above the passbook; what does not fit is left out.
+/// Glues both copies onto a page: the card into the upper of the boxes that have room for them, the
+/// passbook into the lower; a copy that fits nowhere is left out.
 pub(super) fn glue(
-    area: RectMm,
+    page: &FormPage,
     household: &Household,
     application: &Application,
     fonts: &Fonts,
     source: &mut impl Rng,
 ) -> Vec<Ink> {
     let mut inks = Vec::new();
-    let mut top = area.y;
+    let mut boxes = boxes(page);
     for (size, draw) in
         [(CARD_MM, draw_card as fn(&mut Copy<'_>, &Household, &Application)), (PASSBOOK_MM, draw_passbook)]
     {
-        let room = area.bottom() - top - size.1;
-        if room < 4.0 || area.w < size.0 {
+        let Some(place) = boxes.iter().position(|area| area.w >= size.0 && area.h >= size.1) else {
             continue;
-        }
+        };
+        let area = boxes.remove(place);
         let (sin, cos) = (0.02 * random::bell(source)).sin_cos();
         let corner = PointMm {
-            x: area.x + (area.w - size.0) * source.random_range(0.2..0.8),
-            y: top + room.min(14.0) * source.random_range(0.2..0.8),
+            x: area.x + (area.w - size.0) * source.random_range(0.25..0.75),
+            y: area.y + (area.h - size.1) * source.random_range(0.2..0.8),
         };
-        top = corner.y + size.1 + 4.0;
         let toner = source.random_range(0.7..1.0);
         let mut copy = Copy { fonts, inks: &mut inks, corner, sin, cos, toner };
         let gray = source.random_range(222..252);
@@ -61,6 +62,22 @@ pub(super) fn glue(
         draw(&mut copy, household, application);
     }
     inks
+}
+
+/// The page's empty boxes from top to bottom: those with no other box inside.
+fn boxes(page: &FormPage) -> Vec<RectMm> {
+    let all: Vec<RectMm> = page
+        .printed
+        .iter()
+        .filter_map(|printed| match printed {
+            Printed::Box(printed) if printed.border.is_some() => Some(printed.area),
+            _ => None,
+        })
+        .collect();
+    let is_outer = |area: &RectMm| all.iter().any(|other| other != area && area.contains(other));
+    let mut boxes: Vec<RectMm> = all.iter().copied().filter(|area| !is_outer(area)).collect();
+    boxes.sort_by(|a, b| a.y.total_cmp(&b.y));
+    boxes
 }
 
 fn draw_card(copy: &mut Copy<'_>, household: &Household, _: &Application) {
@@ -82,8 +99,8 @@ fn draw_card(copy: &mut Copy<'_>, household: &Household, _: &Application) {
     copy.area(photo, 168);
     copy.disc(70.0, 33.0, 6.0, 70);
     copy.disc(70.0, 34.5, 4.8, 140);
-    copy.disc(70.0, 49.0, 9.0, 50);
-    copy.area(RectMm { x: 58.0, y: 51.0, w: 24.0, h: 8.0 }, 245);
+    copy.disc(70.0, 46.5, 4.4, 50);
+    copy.area(RectMm { x: 62.0, y: 44.5, w: 16.0, h: 6.4 }, 50);
     copy.frame(photo, 0.25);
 }
 

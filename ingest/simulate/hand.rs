@@ -58,7 +58,7 @@ impl<'a> Hand<'a> {
             turn: 0.02 * random::bell(source),
             drift: (0.05 * random::bell(source), 0.05 * random::bell(source)),
             haste: source.random_range(0.4..1.5),
-            pen_mm: source.random_range(0.30..0.62),
+            pen_mm: source.random_range(0.28..0.56),
             colour: random::weighted(source, &INKS),
             density: source.random_range(0.82..1.0),
         }

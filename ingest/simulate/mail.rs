@@ -14,7 +14,6 @@ use super::scanner::{self, Feed, Raster, Scanner};
 use super::truth::{PageTruth, SymbolTruth};
 use super::{SimulateError, copies, gesture, handwriting, ink, random};
 use crate::form::{Form, FormPage};
-use crate::geometry::RectMm;
 use crate::register::Household;
 
 /// Pages are drawn at no less than this; coarser scans are resampled from it, as a lens would.
@@ -28,8 +27,6 @@ const SYMBOL_SPOILT: f64 = 0.04;
 const ALL_SYMBOLS_SPOILT: f64 = 0.08;
 /// How much of the front is seen on the back.
 const SHOWS_THROUGH: f32 = 0.05;
-/// Around the copies that are glued onto a sheet.
-const GLUED_MARGIN_MM: f64 = 16.0;
 
 /// What is the same for all applications.
 pub(super) struct Mailroom<'a> {
@@ -109,22 +106,7 @@ fn fill_in(
     if page.fields.iter().any(|field| !field.printed) {
         return handwriting::fill_in(page, application, hand, fonts, source);
     }
-    copies::glue(room_for_copies(page), household, application, fonts, source)
-}
-
-/// The page below its upper symbols and above its lower ones.
-fn room_for_copies(page: &FormPage) -> RectMm {
-    let middle = page.height_mm / 2.0;
-    let upper = page.symbols.iter().filter(|symbol| symbol.area.centre().y < middle);
-    let lower = page.symbols.iter().filter(|symbol| symbol.area.centre().y >= middle);
-    let top = upper.map(|symbol| symbol.area.bottom()).fold(GLUED_MARGIN_MM, f64::max) + GLUED_MARGIN_MM;
-    let bottom = lower.map(|symbol| symbol.area.y).fold(page.height_mm - GLUED_MARGIN_MM, f64::min);
-    RectMm {
-        x: GLUED_MARGIN_MM,
-        y: top,
-        w: page.width_mm - 2.0 * GLUED_MARGIN_MM,
-        h: (bottom - top).max(0.0),
-    }
+    copies::glue(page, household, application, fonts, source)
 }
 
 /// Makes some symbols unreadable, rarely all of a page.

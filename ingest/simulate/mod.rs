@@ -6,13 +6,15 @@
 //! others there are. In the order of an application's way:
 //!
 //! - [`register`]: households that do not exist.
-//! - [`applicant`]: what somebody decides to write, and slips of the pen.
+//! - [`applicant`]: somebody with an account and habits; [`answers`]: what is written into each
+//!   field, with slips of the pen.
 //! - [`handwriting`]: that decision in somebody's [`hand`], out of [`fonts`] and [`skeleton`]s.
 //! - [`press`]: the form as printed; [`copies`]: what is glued onto its second sheet.
-//! - [`scanner`]: what becomes of a page on the glass.
+//! - [`scanner`]: how a page lies on the glass; [`optics`]: what becomes of its pixels.
 //! - [`files`]: pages to files.
 //! - [`mail`]: all this for one application; [`drops`]: which applications share a file.
 
+mod answers;
 mod applicant;
 mod bank;
 mod copies;
@@ -25,6 +27,7 @@ mod handwriting;
 pub mod ink;
 mod mail;
 mod names;
+mod optics;
 mod press;
 mod random;
 pub mod register;
