@@ -128,9 +128,8 @@ impl Settings {
     /// The settings of `given`, else of the file that [`CONFIG_VARIABLE`] names, else of
     /// `config/uketsuke.toml` below the working directory or any folder above the program.
     pub fn load(given: Option<&Path>) -> Result<Self, SettingsError> {
-        let named = given
-            .map(Path::to_owned)
-            .or_else(|| std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from));
+        let named =
+            given.map(Path::to_owned).or_else(|| std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from));
         let Some(path) = named.or_else(find_config) else {
             return Self::from_text("", Path::new("config/uketsuke.toml"));
         };
@@ -144,7 +143,8 @@ impl Settings {
         let given: toml::Table = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
         let mut table: toml::Table = toml::from_str(DEFAULTS).map_err(|error| invalid(error.to_string()))?;
         overlay(&mut table, given);
-        let mut settings: Self = table.try_into().map_err(|error: toml::de::Error| invalid(error.to_string()))?;
+        let mut settings: Self =
+            table.try_into().map_err(|error: toml::de::Error| invalid(error.to_string()))?;
         let home = path.parent().and_then(Path::parent).unwrap_or(Path::new(""));
         let Paths { forms, models, vendor, calibration } = &mut settings.paths;
         for folder in [forms, models, vendor, calibration] {
@@ -192,7 +192,8 @@ mod tests {
 
     #[test]
     fn a_file_names_only_what_differs() {
-        let settings = Settings::from_text("[decode]\nmax_pages = 7", Path::new("config/a.toml")).expect("valid");
+        let settings =
+            Settings::from_text("[decode]\nmax_pages = 7", Path::new("config/a.toml")).expect("valid");
         assert_eq!(settings.decode.max_pages, 7);
         assert_eq!(settings.decode.pdf_render_dpi, 300);
     }
