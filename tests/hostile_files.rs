@@ -59,6 +59,13 @@ impl Drop {
     }
 }
 
+/// Like `assert_eq`, but does not print a million pixels.
+fn assert_same(found: &GrayImage, expected: &GrayImage, what: &str) {
+    assert_eq!(found.dimensions(), expected.dimensions(), "{what}");
+    let differing = std::iter::zip(found.as_raw(), expected.as_raw()).filter(|(a, b)| a != b).count();
+    assert_eq!(differing, 0, "{what}: pixels that differ");
+}
+
 fn assert_near(found: &GrayImage, expected: &GrayImage, what: &str) {
     assert_eq!(found.dimensions(), expected.dimensions(), "{what}");
     let sum: u64 = std::iter::zip(found.as_raw(), expected.as_raw()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
@@ -98,7 +105,7 @@ fn every_tiff_that_libtiff_writes_shows_the_same_page() {
         let scan = drop.open(&target).expect("a TIFF");
         assert_eq!(scan.page_count(), 2);
         let page = scan.page(1).unwrap_or_else(|error| panic!("{options:?}: {error}"));
-        assert_eq!(page.gray, sample_page(), "{options:?}");
+        assert_same(&page.gray, &sample_page(), &format!("{options:?}"));
         assert!(page.bilevel && page.colour.is_none(), "{options:?}");
         assert_eq!(page.declared_dpi, Some(300.0), "{options:?}");
     }
@@ -120,14 +127,15 @@ fn gray_and_coloured_tiffs_keep_their_pixels() {
         &["-c", "none", "-p", "separate", "-t", "-w", "32", "-l", "32"],
         &["-c", "zip:2", "-t", "-w", "48", "-l", "32"],
         &["-c", "packbits", "-r", "9"],
-        &["-c", "jpeg:95"],
+        &["-c", "jpeg:95", "-r", "32"],
         &["-c", "jpeg:r:95", "-r", "16"],
         &["-c", "jpeg:95", "-t", "-w", "64", "-l", "64"],
     ];
     for options in ways {
         for (bits, samples, photometric, strip) in [(8, 1, 1, &gray), (16, 1, 1, &words), (8, 3, 2, &rgb)] {
             let is_jpeg = options[1].starts_with("jpeg");
-            if is_jpeg && bits == 16 {
+            // libtiff itself cannot do these.
+            if bits == 16 && (is_jpeg || options.contains(&"separate")) {
                 continue;
             }
             let what = format!("{options:?} of {samples} × {bits} bits");
@@ -140,15 +148,19 @@ fn gray_and_coloured_tiffs_keep_their_pixels() {
                 None => {
                     let expected = GrayImage::from_raw(size.0, size.1, gray.clone()).expect("the size");
                     assert_near(&page.gray, &expected, &what);
-                    assert!(is_jpeg || page.gray == expected, "{what}");
+                    if !is_jpeg {
+                        assert_same(&page.gray, &expected, &what);
+                    }
                     assert_eq!(samples, 1, "{what}");
                 }
                 Some(colour) => {
                     let luma = |raw: &[u8]| GrayImage::from_raw(size.0 * 3, size.1, raw.to_vec()).expect("the size");
+                    assert!(is_jpeg || *colour.as_raw() == rgb, "{what}");
                     // Half-resolution colours of JPEG differ more on this rainbow than on a page.
                     let is_subsampled = is_jpeg && !options[1].contains(":r");
-                    assert!(is_jpeg || *colour.as_raw() == rgb, "{what}");
-                    assert!(is_subsampled || { assert_near(&luma(colour.as_raw()), &luma(&rgb), &what); true });
+                    if !is_subsampled {
+                        assert_near(&luma(colour.as_raw()), &luma(&rgb), &what);
+                    }
                 }
             }
         }
@@ -163,7 +175,7 @@ fn tiffs_of_unusual_writers_are_read() {
     let page = |page: TiffPage| drop.page(&scans::tiff(&[page], 0));
 
     let inverted = scans::packed(&sample).iter().map(|byte| !byte).collect();
-    assert_eq!(page(TiffPage::new(size, 1, 1, 0, inverted)).gray, sample, "white is 0");
+    assert_same(&page(TiffPage::new(size, 1, 1, 0, inverted)).gray, &sample, "white is 0");
 
     let palette = TiffPage::new(size, 8, 1, 3, sample.as_raw().iter().map(|value| value / 255 + 4).collect());
     let mut colours = vec![0; 768];
@@ -171,16 +183,17 @@ fn tiffs_of_unusual_writers_are_read() {
         colours[channel * 256 + 5] = 0xffff;
     }
     let palette = page(palette.with(tag::COLOUR_MAP, Value::Short(colours)));
-    assert_eq!((palette.gray, palette.colour), (sample.clone(), None), "a palette");
+    assert_same(&palette.gray, &sample, "a palette");
+    assert!(palette.colour.is_none(), "a palette of grays");
 
     let inks = sample.as_raw().iter().flat_map(|value| [0, 0, 0, 255 - value]).collect();
-    assert_eq!(page(TiffPage::new(size, 8, 4, 5, inks)).gray, sample, "CMYK");
+    assert_same(&page(TiffPage::new(size, 8, 4, 5, inks)).gray, &sample, "CMYK");
 
     let without_counts = TiffPage::bilevel().without(tag::BYTE_COUNTS).without(tag::ROWS_PER_STRIP);
-    assert_eq!(page(without_counts).gray, sample, "no byte counts");
+    assert_same(&page(without_counts).gray, &sample, "no byte counts");
 
     let turned = page(TiffPage::bilevel().with(tag::ORIENTATION, Value::Short(vec![6])));
-    assert_eq!(turned.gray, imageops::rotate90(&sample), "an orientation tag");
+    assert_same(&turned.gray, &imageops::rotate90(&sample), "an orientation tag");
 
     for (dpi, expected) in [((300, 1), Some(300.0)), ((1, 1), None), ((0, 0), None), ((u32::MAX, 1), None)] {
         let resolution = Value::Rational(dpi.0, dpi.1);
@@ -193,15 +206,20 @@ fn tiffs_of_unusual_writers_are_read() {
 fn a_page_is_the_same_in_every_format() {
     let drop = Drop::new();
     let sample = sample_page();
-    assert_eq!(drop.page(&scans::png(&sample)).gray, sample);
+    assert_same(&drop.page(&scans::png(&sample)).gray, &sample, "PNG");
     assert_near(&drop.page(&scans::jpeg(&sample, 95)).gray, &sample, "JPEG");
     for (image, bilevel) in [(PdfImage::Group4, true), (PdfImage::Flate, false)] {
         let page = drop.page(&scans::saved(scans::pdf(&[PdfPage::of(image)])));
-        assert_eq!((&page.gray, page.bilevel), (&sample, bilevel));
+        assert_same(&page.gray, &sample, "PDF");
+        assert_eq!(page.bilevel, bilevel);
         assert!(page.declared_dpi.is_some_and(|dpi| (dpi - 300.0).abs() < 0.1), "{:?}", page.declared_dpi);
     }
     let page = drop.page(&scans::saved(scans::pdf(&[PdfPage::of(PdfImage::Jpeg)])));
-    assert_eq!(page.gray, drop.page(&scans::jpeg(&sample, 95)).gray, "the embedded JPEG, untouched");
+    // Two decoders round differently, but neither resamples.
+    let largest = std::iter::zip(page.gray.as_raw(), drop.page(&scans::jpeg(&sample, 95)).gray.as_raw())
+        .map(|(a, b)| a.abs_diff(*b))
+        .max();
+    assert!(largest <= Some(3), "{largest:?} gray levels of difference in the embedded JPEG");
 }
 
 #[test]
@@ -214,11 +232,12 @@ fn a_page_of_a_pdf_looks_as_it_is_shown() {
     };
     let full = scans::FULL_PAGE;
     // Taken as they are.
-    assert_eq!(shown(90, full).gray, imageops::rotate90(&sample));
-    assert_eq!(shown(270, full).gray, imageops::rotate270(&sample));
-    assert_eq!(shown(0, "q -72.24 0 0 -100.8 72.24 100.8 cm /Im0 Do Q").gray, imageops::rotate180(&sample));
+    assert_same(&shown(90, full).gray, &imageops::rotate90(&sample), "/Rotate 90");
+    assert_same(&shown(270, full).gray, &imageops::rotate270(&sample), "/Rotate 270");
+    let upside_down = shown(0, "q -72.24 0 0 -100.8 72.24 100.8 cm /Im0 Do Q");
+    assert_same(&upside_down.gray, &imageops::rotate180(&sample), "upside down");
     let invisible_text = "BT /F0 12 Tf 3 Tr 10 10 Td (earlier OCR) Tj ET q 72.24 0 0 100.8 0 0 cm /Im0 Do Q";
-    assert_eq!(shown(0, invisible_text).gray, sample);
+    assert_same(&shown(0, invisible_text).gray, &sample, "invisible text");
     // Rendered.
     let mirrored = shown(0, "q -72.24 0 0 100.8 72.24 0 cm /Im0 Do Q");
     assert_near(&mirrored.gray, &imageops::flip_horizontal(&sample), "mirrored");
@@ -291,7 +310,7 @@ fn what_is_no_scan_is_named() {
     // A TIFF is one, whatever it is called.
     std::fs::write(drop.path("scan.pdf"), scans::tiff(&[TiffPage::bilevel()], 0)).expect("space");
     let scan = drop.open(&drop.path("scan.pdf")).expect("a TIFF");
-    assert_eq!(scan.page(0).expect("whole").gray, sample_page());
+    assert_same(&scan.page(0).expect("whole").gray, &sample_page(), "a TIFF called PDF");
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod reader;
 mod recognize;
 mod serve;
 mod service;
+mod register;
+mod simulate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -54,6 +56,10 @@ enum Command {
     /// Reads scans for a worker over stdin and stdout
     #[command(hide = true)]
     Reader,
+    /// The register of households
+    Register(register::Arguments),
+    /// Fill in and "scan" forms, with the truth about every page
+    Simulate(simulate::Arguments),
 }
 
 impl Common {
@@ -86,6 +92,8 @@ pub fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&common, arguments),
         Command::Reader => reader::run(&common),
         Command::Recognize(arguments) => recognize::run(&common, arguments),
+        Command::Register(arguments) => register::run(&common, arguments),
+        Command::Simulate(arguments) => simulate::run(&common, arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

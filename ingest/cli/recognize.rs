@@ -55,7 +55,8 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
 
 fn row(path: &Path, arguments: &Arguments, readers: &Readers) -> anyhow::Result<RecognizedRow> {
     let bytes = std::fs::read(path)?;
-    let picture = image::load_from_memory(&bytes).context("it is not a PNG or JPEG picture that can be read")?;
+    let picture =
+        image::load_from_memory(&bytes).context("it is not a PNG or JPEG picture that can be read")?;
     let row = read::recognize(&picture, arguments.kind, arguments.cells, readers)?;
     Ok(row)
 }

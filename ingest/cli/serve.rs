@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::Common;
 use super::service::Service;
 use crate::fleet::Until;
-use crate::intake::{self, Afterwards, Sighting, escaped, is_whole};
+use crate::intake::{self, Afterwards, ArrivedFile, Reception, Sighting, Waiting, escaped, is_whole};
 use crate::store::Database;
 
 /// Runs the service until it gets SIGTERM or SIGINT; what is in hand is finished first. A second
@@ -107,7 +107,7 @@ async fn serve(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
 /// Takes in what the watcher reports. What fails stays in the folder and is reported again.
 async fn take_in_sightings(
     mut watching: intake::Watching,
-    reception: intake::Reception,
+    reception: Reception,
     mut stopped: watch::Receiver<bool>,
 ) {
     loop {
@@ -117,17 +117,24 @@ async fn take_in_sightings(
         };
         match sighting {
             None => return,
-            Some(Sighting::Arrived(file)) => {
-                if let Err(error) = reception.take_in(&file, &Afterwards::Remove).await {
-                    tracing::warn!(%error, "not taken in; it stays where it is and is tried again");
-                }
-            }
+            Some(Sighting::Arrived(file)) => take_in(&reception, &file, &Afterwards::Remove).await,
             Some(Sighting::Overdue { file, waited, why }) => {
-                let (file, minutes) = (escaped(file.path.as_os_str()), waited.as_secs() / 60);
-                tracing::warn!(file, minutes, ?why, "a file has not arrived; it is waited for");
+                let (name, minutes) = (escaped(file.path.as_os_str()), waited.as_secs() / 60);
+                tracing::warn!(file = name, minutes, ?why, "a file has not arrived; it is waited for");
+                // What lies there is quarantined with its reason, so that somebody sees it. Should the
+                // rest come after all, it is taken in as another scan.
+                if why == Waiting::Incomplete {
+                    take_in(&reception, &file, &Afterwards::Leave).await;
+                }
             }
             Some(Sighting::Finding(finding)) => tracing::warn!("left where it is: {finding}"),
         }
+    }
+}
+
+async fn take_in(reception: &Reception, file: &ArrivedFile, afterwards: &Afterwards) {
+    if let Err(error) = reception.take_in(file, afterwards).await {
+        tracing::warn!(%error, "not taken in; it stays where it is and is tried again");
     }
 }
 

@@ -248,10 +248,6 @@ impl<R: Read + Seek> TiffFile<R> {
 }
 
 impl Directory {
-    pub fn next(&self) -> u64 {
-        self.next
-    }
-
     /// Position and length of the values of every tag.
     pub fn value_extents(&self) -> impl Iterator<Item = (u64, u64)> {
         self.entries.iter().map(|entry| (entry.position, entry.bytes()))

@@ -54,7 +54,7 @@ impl PageReader for ScanReader {
         let forms = self.forms.iter().map(|form| (format!("{}@{}", form.id, form.version), form.digest));
         Loaded {
             software: env!("CARGO_PKG_VERSION").to_owned(),
-            models: self.readers.digests().clone(),
+            models: self.readers.files().clone(),
             forms: forms.collect::<BTreeMap<_, _>>(),
         }
     }

@@ -17,7 +17,7 @@ use super::{Reader, ReaderPool};
 use crate::application_id::ApplicationId;
 use crate::check::{self, Circumstances};
 use crate::digest::Sha256;
-use crate::form::Forms;
+use crate::form::{Form, Forms};
 use crate::identify::{Identification, Identity, UnassignedReason};
 use crate::pipeline::{KnownApplication, PageLook, PageRead};
 use crate::publish::{
@@ -31,7 +31,7 @@ use crate::store::jobs::{self, Failed, Lease};
 use crate::store::objects::{ObjectError, ObjectKey, ObjectKind, ObjectStore};
 use crate::store::pages::{PageOutcome, PageState};
 use crate::store::publish::{CaptureChange, CaptureWrite, Publication, Published, publish};
-use crate::store::scans::{self, Scan, ScanId};
+use crate::store::scans::{self, Scan};
 use crate::store::{Database, StoreError, register};
 
 /// What a worker works with; clones share it.
@@ -341,6 +341,10 @@ impl Worker {
                         || captures.iter().any(|other| other.application_id == group.application_id)
                 }
             };
+            let form = self
+                .forms
+                .find(&group.form, &group.version)
+                .ok_or(StoreError::Refused("a page was identified by a form that this worker does not have"))?;
             let facts = CaptureFacts {
                 capture_id: id.to_string(),
                 application_id: group.application_id,
@@ -351,12 +355,8 @@ impl Worker {
                     in_register: households.contains_key(&group.application_id),
                     duplicate,
                 },
-                provenance: self.provenance(group),
+                provenance: self.provenance(form),
             };
-            let form = self
-                .forms
-                .find(&group.form, &group.version)
-                .ok_or(StoreError::Refused("a page was identified by a form that this worker does not have"))?;
             let record = build_record(form, others.into_iter().chain(own).collect(), facts)
                 .ok_or(StoreError::Refused("a capture has no pages"))?;
             let record = RecordObject::of(&record)?;
@@ -379,13 +379,12 @@ impl Worker {
         Ok(publish(&self.database, &publication).await?)
     }
 
-    fn provenance(&self, group: &Group) -> Provenance {
+    fn provenance(&self, form: &Form) -> Provenance {
         let loaded = self.readers.loaded();
-        let form = loaded.forms.get(&format!("{}@{}", group.form, group.version));
         Provenance {
             software: loaded.software,
-            form: form.map(ToString::to_string).unwrap_or_default(),
-            models: loaded.models.iter().map(|(name, sha256)| (name.clone(), sha256.to_string())).collect(),
+            form: form.digest,
+            models: loaded.models,
             calibration: None,
         }
     }

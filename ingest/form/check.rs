@@ -24,7 +24,7 @@ pub enum Fault {
     HalfTurn,
     #[error("a page needs exactly one symbol with the role {role}; this has {found}")]
     SymbolCount { role: &'static str, found: usize },
-    #[error("{symbology:?} cannot be a symbol with the role {role}; use {instead}")]
+    #[error("{} cannot be a symbol with the role {role}; use {instead}", symbology.name())]
     Symbology { symbology: Symbology, role: &'static str, instead: &'static str },
     #[error(
         "its modules are {found:.3} mm wide, they must be at least {MIN_MODULE_MM} mm (0.38 mm is 3 pixels at \
@@ -91,6 +91,11 @@ pub(super) enum ElementKind {
         symbology: Symbology,
         module_mm: f64,
         quiet_modules: f64,
+    },
+    /// Nothing else may lie in its zone, which reaches so far around it.
+    CustomerBarcode {
+        zone: RectMm,
+        margin_mm: f64,
     },
     /// Text, lines, boxes.
     Print,
@@ -159,7 +164,7 @@ fn check_alone(element: &Element, width: f64, height: f64) -> Result<(), Found> 
                 }
             }
         }
-        ElementKind::Print | ElementKind::Place => {}
+        ElementKind::CustomerBarcode { .. } | ElementKind::Print | ElementKind::Place => {}
     }
     Ok(())
 }
@@ -188,6 +193,11 @@ fn check_among<'a, I: Iterator<Item = &'a Element>>(
             };
             if let Some(other) = reaching(zone) {
                 return Err(element.fault(Fault::InQuietZone(other.place.clone(), quiet)));
+            }
+        }
+        ElementKind::CustomerBarcode { zone, margin_mm } => {
+            if let Some(other) = reaching(zone) {
+                return Err(element.fault(Fault::InQuietZone(other.place.clone(), margin_mm)));
             }
         }
         ElementKind::Cells => {

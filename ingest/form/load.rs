@@ -7,9 +7,8 @@ use super::check::{self, Element, ElementKind, Fault, Found};
 use super::file::{FieldFile, FormFile, PageFile, SymbolFile, TextFile};
 use super::{
     Border, CustomerBarcodePlace, Datum, Face, Field, FieldKind, Form, FormPage, MarkOption, Piece, Printed,
-    PrintedBox, PrintedLine, PrintedText, SymbolPlace, SymbolRole, Symbology, TextAlign, symbol,
+    PrintedBox, PrintedLine, PrintedText, SymbolPlace, SymbolRole, TextAlign, symbol,
 };
-use crate::application_id::ApplicationId;
 use crate::digest::Sha256;
 use crate::geometry::{PointMm, RectMm};
 
@@ -42,7 +41,7 @@ impl Forms {
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
         paths.sort();
         let mut forms: Vec<Form> = Vec::new();
-        for (index, path) in paths.iter().enumerate() {
+        for path in &paths {
             let form = load(path)?;
             if let Some(other) =
                 forms.iter().position(|other| (&other.id, &other.version) == (&form.id, &form.version))
@@ -64,7 +63,6 @@ impl Forms {
                     fault: Fault::Alike(other),
                 });
             }
-            debug_assert_eq!(forms.len(), index);
             forms.push(form);
         }
         if forms.is_empty() {
@@ -123,13 +121,13 @@ fn form_of(file: &FormFile, digest: Sha256) -> Result<Form, Found> {
         &file.id,
         "id",
         |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-',
-        "lower-case letters, digits and '-'",
+        "it must have lower-case letters, digits and '-' only",
     )?;
     let version = value(
         &file.version,
         "version",
         |c| c.is_ascii_alphanumeric() || "-.".contains(c),
-        "letters, digits, '-' and '.'",
+        "it must have letters, digits, '-' and '.' only",
     )?;
     let title = value(&file.title, "title", |_| true, "it must not be empty")?;
     let max_residual_px = *file.max_residual_px.get_ref();
@@ -257,12 +255,10 @@ impl Sheet {
 
     fn symbol(&mut self, file: &SymbolFile, offset: usize, form: (&str, &str)) -> Result<SymbolPlace, Found> {
         let SymbolFile { symbology, role, .. } = *file;
-        let what = format!("symbol {}", symbol_name(symbology));
+        let what = format!("symbol {}", symbology.name());
         let area = self.rect(file.area, offset, &what)?;
         let place = SymbolPlace { symbology, role, area };
-        let placeholder = ApplicationId::from_serial(0).into_iter();
-        let pattern = placeholder.filter_map(|id| symbol::pattern(form, self.number, &place, id)).next();
-        let Some(pattern) = pattern else {
+        let Some(pattern) = symbol::pattern(form, self.number, &place, symbol::placeholder_id()) else {
             let (role, instead) = match role {
                 SymbolRole::PageCode => ("page_code", "qr"),
                 SymbolRole::ApplicationId => ("application_id", "code128, nw7, itf or code39"),
@@ -291,6 +287,9 @@ impl Sheet {
             let area = self.rect(file.area, offset, &what)?;
             let border = self.border(file.line, file.gray, file.dashed, offset, &what)?;
             let fill = file.fill.map(|gray| self.gray(gray, offset, &what)).transpose()?;
+            if border.is_none() && fill.is_none() {
+                return Err(wrong(offset, self.place(&what), "a box needs a line or a fill"));
+            }
             let mut ink = border.map_or(Vec::new(), |border| frame(&area, border.width_mm).to_vec());
             ink.extend(fill.map(|_| area));
             self.printed.push(Printed::Box(PrintedBox { area, border, fill }));
@@ -319,8 +318,12 @@ impl Sheet {
         }
         let barcode = CustomerBarcodePlace { at: point(file.at), points: file.points };
         self.printed.push(Printed::CustomerBarcode(barcode));
-        // Japan Post asks for 2 mm of white around it.
-        self.element(offset, what.to_owned(), ElementKind::Print, vec![barcode.area().grown(2.0)]);
+        let area = barcode.area();
+        let kind = ElementKind::CustomerBarcode {
+            zone: area.grown(CUSTOMER_BARCODE_MARGIN_MM),
+            margin_mm: CUSTOMER_BARCODE_MARGIN_MM,
+        };
+        self.element(offset, what.to_owned(), kind, vec![area]);
         Ok(())
     }
 
@@ -403,7 +406,7 @@ impl Sheet {
     }
 
     fn rect(&self, [x, y, w, h]: [f64; 4], offset: usize, what: &str) -> Result<RectMm, Found> {
-        if w <= 0.0 || h <= 0.0 {
+        if ![x, y].iter().all(|edge| edge.is_finite()) || ![w, h].iter().all(|&side| side > 0.0) {
             return Err(wrong(offset, self.place(what), "width and height must be more than 0 mm"));
         }
         Ok(RectMm { x, y, w, h })
@@ -432,6 +435,9 @@ impl Sheet {
         Ok((width_mm > 0.0).then_some(Border { width_mm, gray, dashed }))
     }
 }
+
+/// What Japan Post asks to be left empty around a customer barcode.
+const CUSTOMER_BARCODE_MARGIN_MM: f64 = 2.0;
 
 /// The application ID in digits, under its 1D symbol.
 fn digits_below(symbol: &RectMm) -> PrintedText {
@@ -488,17 +494,6 @@ fn hundredth(mm: f64) -> f64 {
 
 fn point([x, y]: [f64; 2]) -> PointMm {
     PointMm { x, y }
-}
-
-fn symbol_name(symbology: Symbology) -> &'static str {
-    match symbology {
-        Symbology::Qr => "qr",
-        Symbology::Code128 => "code128",
-        Symbology::Code39 => "code39",
-        Symbology::Nw7 => "nw7",
-        Symbology::Itf => "itf",
-        Symbology::Ean13 => "ean13",
-    }
 }
 
 fn kind_name(kind: FieldKind) -> &'static str {

@@ -70,6 +70,20 @@ pub enum Symbology {
     Ean13,
 }
 
+impl Symbology {
+    /// As form files and JSON write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Qr => "qr",
+            Self::Code128 => "code128",
+            Self::Code39 => "code39",
+            Self::Nw7 => "nw7",
+            Self::Itf => "itf",
+            Self::Ean13 => "ean13",
+        }
+    }
+}
+
 /// What a symbol on a form says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -58,6 +58,11 @@ impl Form {
     }
 }
 
+/// A valid application ID that no household has: of serial number 0.
+pub fn placeholder_id() -> ApplicationId {
+    ApplicationId::from_serial(0).expect("0 has at most 12 digits")
+}
+
 /// Error correction Q: a quarter of the symbol may be lost to streaks, folds and stamps.
 fn modules(text: &str) -> Option<Vec<Vec<bool>>> {
     let code = qrcode::QrCode::with_error_correction_level(text, qrcode::EcLevel::Q).ok()?;
@@ -218,17 +223,11 @@ mod tests {
     }
 
     fn zxing(image: &image::GrayImage) -> Vec<String> {
-        let found = zxing_cpp::read()
-            .formats(
-                zxing_cpp::BarcodeFormat::Code128
-                    | zxing_cpp::BarcodeFormat::Codabar
-                    | zxing_cpp::BarcodeFormat::Code39
-                    | zxing_cpp::BarcodeFormat::ITF
-                    | zxing_cpp::BarcodeFormat::QRCode,
-            )
-            .from(image)
-            .expect("an image");
-        found.iter().map(zxing_cpp::Barcode::text).collect()
+        use zxingcpp::BarcodeFormat::{Codabar, Code39, Code128, ITF, QRCode};
+        let reader = zxingcpp::read().formats([Codabar, Code39, Code128, ITF, QRCode]);
+        let (width, height) = image.dimensions();
+        let view = zxingcpp::ImageView::from_slice(image.as_raw(), width, height, zxingcpp::ImageFormat::Lum);
+        reader.from(&view.expect("an image")).expect("an image").iter().map(zxingcpp::Barcode::text).collect()
     }
 
     fn zbar(image: &image::GrayImage) -> Vec<String> {

@@ -30,6 +30,8 @@ pub struct Reception {
 pub enum Afterwards {
     /// It leaves the drop folder.
     Remove,
+    /// It stays in the drop folder, because it may still grow: what comes then is another scan.
+    Leave,
     /// It stays where it is; the run tells its arrivals from those of other runs.
     Keep { run: String },
 }
@@ -163,7 +165,7 @@ fn look(path: &Path) -> Result<Option<Seen>, TakeInError> {
 fn occasion(stamp: &Stamp, afterwards: &Afterwards) -> String {
     match afterwards {
         Afterwards::Keep { run } => run.clone(),
-        Afterwards::Remove => {
+        Afterwards::Remove | Afterwards::Leave => {
             let Stamp { device, inode, changed: (seconds, nanoseconds), .. } = stamp;
             format!("{device}:{inode}:{seconds}.{nanoseconds:09}")
         }

@@ -88,10 +88,10 @@ pub struct RecordField {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Provenance {
     pub software: String,
-    /// SHA-256 of the form file.
-    pub form: String,
-    /// SHA-256 of each model file, by name.
-    pub models: BTreeMap<String, String>,
+    /// Of the form file.
+    pub form: Sha256,
+    /// Of each model file, by name.
+    pub models: BTreeMap<String, Sha256>,
     /// Name of the calibration; none while scores are raw.
     pub calibration: Option<String>,
 }

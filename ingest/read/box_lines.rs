@@ -107,7 +107,8 @@ fn erase_line(picture: &mut impl Lines, across: u32, start: u32, length: u32, si
         return;
     }
     let first = (0..core).rev().take_while(|&row| coverage[row] >= EDGE_COVERAGE).last().unwrap_or(core);
-    let last = (core..coverage.len()).take_while(|&row| coverage[row] >= EDGE_COVERAGE).last().unwrap_or(core);
+    let last =
+        (core..coverage.len()).take_while(|&row| coverage[row] >= EDGE_COVERAGE).last().unwrap_or(core);
     if (last - first + 1) as f32 > (MAX_THICKNESS_SHARE * side as f32).max(4.0) {
         return;
     }
@@ -217,7 +218,8 @@ mod tests {
     fn a_crossing_stroke_is_not_cut() {
         let mut gray = boxed(1);
         // A slanting stroke, six pixels wide, through the lower line.
-        let stroke = |x: u32, y: u32| (60..125).contains(&y) && (0..6).contains(&(x as i64 - 30 - i64::from(y) / 4));
+        let stroke =
+            |x: u32, y: u32| (60..125).contains(&y) && (0..6).contains(&(x as i64 - 30 - i64::from(y) / 4));
         for (x, y) in (0..120).flat_map(|x| (0..130).map(move |y| (x, y))).filter(|&(x, y)| stroke(x, y)) {
             gray.put_pixel(x, y, Luma([30]));
         }

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rten::{Model, RunOptions, ThreadPool};
-use rten_tensor::prelude::*;
 use rten_tensor::NdTensor;
+use rten_tensor::prelude::*;
 
 use super::tile::{self, Tile};
 use super::{Alternative, CharacterReading, ReadError};
@@ -88,7 +88,8 @@ impl CellModel {
         let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&self.threads)));
         let output = self.model.run_one(input.view().into(), Some(options));
         let output = output.map_err(|error| unusable(error.to_string()))?;
-        let logits: NdTensor<f32, 2> = output.try_into().map_err(|_| unusable("its output is no matrix".into()))?;
+        let logits: NdTensor<f32, 2> =
+            output.try_into().map_err(|_| unusable("its output is no matrix".into()))?;
         if logits.shape() != [tiles.len(), self.classes.len()] {
             return Err(unusable(format!("its output has the shape {:?}", logits.shape())));
         }

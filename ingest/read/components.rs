@@ -55,17 +55,17 @@ impl Components {
         // Second pass: final numbers in the order of first appearance, with area and bounds.
         let mut numbers = vec![0u32; parents.len()];
         let mut list: Vec<Component> = Vec::new();
-        for at in 0..labels.len() {
-            if labels[at] == 0 {
+        for (at, label) in labels.iter_mut().enumerate() {
+            if *label == 0 {
                 continue;
             }
-            let root = root(&mut parents, labels[at]) as usize;
+            let root = root(&mut parents, *label) as usize;
             let (x, y) = ((at % width) as u32, (at / width) as u32);
             if numbers[root] == 0 {
                 list.push(Component { area: 0, bounds: RectPx { x, y, w: 1, h: 1 } });
                 numbers[root] = list.len() as u32;
             }
-            labels[at] = numbers[root];
+            *label = numbers[root];
             let component = &mut list[numbers[root] as usize - 1];
             component.area += 1;
             let bounds = &mut component.bounds;

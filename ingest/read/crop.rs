@@ -78,7 +78,8 @@ fn bilinear(page: &GrayImage, x: f32, y: f32) -> f32 {
     let (left, top) = (x.floor(), y.floor());
     let (dx, dy) = (x - left, y - top);
     let column = |offset: i32| (left as i32).saturating_add(offset).clamp(0, width - 1) as usize;
-    let row = |offset: i32| (top as i32).saturating_add(offset).clamp(0, height - 1) as usize * width as usize;
+    let row =
+        |offset: i32| (top as i32).saturating_add(offset).clamp(0, height - 1) as usize * width as usize;
     let level = |row: usize, column: usize| f32::from(page.as_raw()[row + column]);
     let upper = level(row(0), column(0)) * (1.0 - dx) + level(row(0), column(1)) * dx;
     let lower = level(row(1), column(0)) * (1.0 - dx) + level(row(1), column(1)) * dx;

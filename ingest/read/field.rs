@@ -40,8 +40,7 @@ impl<'a> Piece<'a> {
     /// What is published of the field: a gray PNG, upright, with its margin.
     pub fn picture(&self, page: &GrayImage, map: &Affine, dpi: u32) -> Result<Vec<u8>, ReadError> {
         let picture = crop::cut(page, map, self.crop.area, f64::from(dpi));
-        crop::png_of(&picture)
-            .map_err(|source| ReadError::Picture { field: self.field.name.clone(), source })
+        crop::png_of(&picture).map_err(|source| ReadError::Picture { field: self.field.name.clone(), source })
     }
 
     /// The tiles of a comb's cells.
@@ -68,10 +67,9 @@ struct Content {
 
 /// The reading of a comb, given those of its written cells in their order.
 pub(super) fn comb(
-    piece: &Piece,
+    field: &Field,
     tiles: &[Option<Tile>],
     readings: &mut impl Iterator<Item = CellReading>,
-    crop_png: Vec<u8>,
 ) -> FieldReading {
     let cells: Vec<CellReading> = tiles
         .iter()
@@ -82,12 +80,12 @@ pub(super) fn comb(
         .collect();
     let legible = cells.iter().all(|cell| cell.content != CellContent::Other);
     let mut characters: Vec<CharacterReading> = cells.into_iter().map(|cell| cell.character).collect();
-    let content = if piece.field.kind == FieldKind::Kana {
+    let content = if field.kind == FieldKind::Kana {
         let joined = join_kana(&mut characters, legible);
         Content { characters, ..joined }
     } else {
-        let groups = groups(&piece.field.cells);
-        let joined = digits::join(&characters, &groups, padding_of(piece.field), legible);
+        let groups = groups(&field.cells);
+        let joined = digits::join(&characters, &groups, padding_of(field), legible);
         Content {
             value: joined.value,
             score: joined.score,
@@ -97,7 +95,7 @@ pub(super) fn comb(
         }
     };
     let evidence = cell_evidence(&content);
-    reading(piece.field, Content { evidence, ..content }, crop_png)
+    reading(field, Content { evidence, ..content })
 }
 
 /// An account number is always the seven digits to pay to; a date's parts have their own length.
@@ -147,7 +145,7 @@ fn cell_evidence(content: &Content) -> Vec<Evidence> {
 }
 
 /// The reading of a mark.
-pub(super) fn marks(piece: &Piece, crop_png: Vec<u8>) -> FieldReading {
+pub(super) fn mark(piece: &Piece) -> FieldReading {
     let options = &piece.field.options;
     let likelihoods: Vec<f64> = options
         .iter()
@@ -167,11 +165,11 @@ pub(super) fn marks(piece: &Piece, crop_png: Vec<u8>) -> FieldReading {
         Marked::One { option, score } => (Some(options[option].value.clone()), InkState::Written, score),
         Marked::Unclear { score } => (None, InkState::Ambiguous, score),
     };
-    reading(piece.field, Content { value, score, state, characters: Vec::new(), evidence }, crop_png)
+    reading(piece.field, Content { value, score, state, characters: Vec::new(), evidence })
 }
 
 /// The reading of a signature: whether there is one.
-pub(super) fn signature(piece: &Piece, crop_png: Vec<u8>) -> FieldReading {
+pub(super) fn signature(piece: &Piece) -> FieldReading {
     let ink_mm2: f64 = piece.field.cells.iter().map(|cell| line::ink_mm2(&piece.crop, cell)).sum();
     let score = 1.0 / (1.0 + (4.0 * (SIGNED_MM2 - ink_mm2)).exp());
     let evidence = vec![Evidence { source: EvidenceSource::Ink, value: None, score }];
@@ -180,7 +178,7 @@ pub(super) fn signature(piece: &Piece, crop_png: Vec<u8>) -> FieldReading {
         false => (None, InkState::Blank),
     };
     let content = Content { value, score: score.max(1.0 - score), state, characters: Vec::new(), evidence };
-    reading(piece.field, content, crop_png)
+    reading(piece.field, content)
 }
 
 /// The reading of a text. `expected` is what the register says stands here.
@@ -188,7 +186,6 @@ pub(super) fn text(
     piece: &Piece,
     readers: Option<&mut super::LineReaders>,
     expected: Option<&str>,
-    crop_png: Vec<u8>,
 ) -> Result<FieldReading, ReadError> {
     let Some(line) = piece.field.cells.first().and_then(|cell| Line::find(&piece.crop, cell)) else {
         let content = Content {
@@ -198,7 +195,7 @@ pub(super) fn text(
             characters: Vec::new(),
             evidence: Vec::new(),
         };
-        return Ok(reading(piece.field, content, crop_png));
+        return Ok(reading(piece.field, content));
     };
     let Some(readers) = readers else {
         let content = Content {
@@ -208,7 +205,7 @@ pub(super) fn text(
             characters: Vec::new(),
             evidence: Vec::new(),
         };
-        return Ok(reading(piece.field, content, crop_png));
+        return Ok(reading(piece.field, content));
     };
     let characters = without_outer_spaces(readers.model.read(&line.gray)?);
     let read: String = characters.iter().map(|character| character.value.as_str()).collect();
@@ -236,7 +233,7 @@ pub(super) fn text(
         true => Content { value: None, score: 0.0, state: InkState::Ambiguous, characters, evidence },
         false => Content { value: Some(read), score, state: InkState::Written, characters, evidence },
     };
-    Ok(reading(piece.field, content, crop_png))
+    Ok(reading(piece.field, content))
 }
 
 fn without_outer_spaces(mut characters: Vec<CharacterReading>) -> Vec<CharacterReading> {
@@ -246,7 +243,7 @@ fn without_outer_spaces(mut characters: Vec<CharacterReading>) -> Vec<CharacterR
     characters
 }
 
-fn reading(field: &Field, content: Content, crop_png: Vec<u8>) -> FieldReading {
+fn reading(field: &Field, content: Content) -> FieldReading {
     FieldReading {
         field: field.name.clone(),
         value: content.value,
@@ -254,6 +251,5 @@ fn reading(field: &Field, content: Content, crop_png: Vec<u8>) -> FieldReading {
         state: content.state,
         characters: content.characters,
         evidence: content.evidence,
-        crop_png,
     }
 }

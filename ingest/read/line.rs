@@ -67,9 +67,8 @@ fn ink_inside(crop: &Crop, area: &RectMm) -> (GrayImage, Vec<Component>) {
 /// How alike two texts are, 0 to 1: one less the edits between them by the longer one's length,
 /// width variants and spaces left out of account.
 pub(super) fn similarity(one: &str, other: &str) -> f64 {
-    let plain = |text: &str| -> Vec<char> {
-        text.nfkc().filter(|character| !character.is_whitespace()).collect()
-    };
+    let plain =
+        |text: &str| -> Vec<char> { text.nfkc().filter(|character| !character.is_whitespace()).collect() };
     let (one, other) = (plain(one), plain(other));
     let longest = one.len().max(other.len());
     if longest == 0 {

@@ -76,9 +76,11 @@ impl LineModel {
         let mut current: Option<(usize, usize, f32)> = None;
         for step in 0..posteriors.size(0) {
             let row = posteriors.slice(step);
-            let (class, posterior) = row.iter().copied().enumerate().fold((0, f32::NEG_INFINITY), |best, next| {
-                if next.1 > best.1 { next } else { best }
-            });
+            let (class, posterior) = row
+                .iter()
+                .copied()
+                .enumerate()
+                .fold((0, f32::NEG_INFINITY), |best, next| if next.1 > best.1 { next } else { best });
             match &mut current {
                 Some((before, peak, best)) if *before == class => {
                     if posterior > *best {
@@ -86,16 +88,17 @@ impl LineModel {
                     }
                 }
                 _ => {
-                    characters.extend(current.take().and_then(|(class, peak, best)| {
-                        self.character(&posteriors, class, peak, best)
-                    }));
+                    characters.extend(
+                        current
+                            .take()
+                            .and_then(|(class, peak, best)| self.character(&posteriors, class, peak, best)),
+                    );
                     current = Some((class, step, posterior));
                 }
             }
         }
-        characters.extend(
-            current.and_then(|(class, peak, best)| self.character(&posteriors, class, peak, best)),
-        );
+        characters
+            .extend(current.and_then(|(class, peak, best)| self.character(&posteriors, class, peak, best)));
         characters
     }
 

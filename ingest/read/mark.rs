@@ -27,11 +27,18 @@ const INSET_MM: f64 = 0.2;
 /// What the boxes of a mark say together.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Marked {
-    None { score: f64 },
+    None {
+        score: f64,
+    },
     /// The index of the option.
-    One { option: usize, score: f64 },
+    One {
+        option: usize,
+        score: f64,
+    },
     /// More than one, or ink that may or may not be meant.
-    Unclear { score: f64 },
+    Unclear {
+        score: f64,
+    },
 }
 
 /// How likely the box is marked, 0 to 1, uncalibrated. `crop` shows `area` with a margin of a
@@ -104,7 +111,10 @@ mod tests {
     fn a_printed_outline_is_no_mark_and_a_tick_is() {
         assert!(likelihood(&crop(|_, _| false), &AREA) < SURELY_UNMARKED);
         assert!(likelihood(&crop(tick), &AREA) > SURELY_MARKED);
-        assert!(likelihood(&crop(|x, y| (2.0..6.0).contains(&x) && (2.0..6.0).contains(&y)), &AREA) > SURELY_MARKED);
+        assert!(
+            likelihood(&crop(|x, y| (2.0..6.0).contains(&x) && (2.0..6.0).contains(&y)), &AREA)
+                > SURELY_MARKED
+        );
         // A speck of a third of a millimetre.
         let speck = |x: f64, y: f64| (4.0..4.3).contains(&x) && (4.0..4.3).contains(&y);
         assert!(likelihood(&crop(speck), &AREA) < SURELY_UNMARKED);

@@ -2,7 +2,7 @@
 //! is decided in [`crate::score`].
 //!
 //! Comes in: the page as it was scanned, where the form lies on it, and what the register knows.
-//! Goes out: one [`FieldReading`] a field. Only the fields are cut out of the page ([`crop`]); the
+//! Goes out: one [`CroppedReading`] a field. Only the fields are cut out of the page ([`crop`]); the
 //! cells of a page go through their model in one batch.
 
 mod box_lines;
@@ -46,7 +46,7 @@ pub fn read_page(
     known: Option<&KnownApplication>,
     readers: &mut Readers,
     settings: &settings::Read,
-) -> Result<Vec<FieldReading>, ReadError> {
+) -> Result<Vec<CroppedReading>, ReadError> {
     let pieces: Vec<field::Piece> = form_page
         .fields
         .iter()
@@ -69,18 +69,19 @@ pub fn read_page(
 
     let mut readings = Vec::with_capacity(pieces.len());
     for (piece, tiles) in pieces.iter().zip(&tiles) {
-        let picture = piece.picture(&page.gray, &registration.map, settings.crop_dpi)?;
-        readings.push(match piece.field.kind {
-            FieldKind::Digits => field::comb(piece, tiles, &mut digits, picture),
-            FieldKind::Kana => field::comb(piece, tiles, &mut kana, picture),
-            FieldKind::Mark => field::marks(piece, picture),
-            FieldKind::Signature => field::signature(piece, picture),
+        let reading = match piece.field.kind {
+            FieldKind::Digits => field::comb(piece.field, tiles, &mut digits),
+            FieldKind::Kana => field::comb(piece.field, tiles, &mut kana),
+            FieldKind::Mark => field::mark(piece),
+            FieldKind::Signature => field::signature(piece),
             FieldKind::Text => {
                 let expected = known.filter(|_| piece.field.name == "head_name");
                 let expected = expected.map(|known| known.head_name.as_str());
-                field::text(piece, lines.as_deref_mut(), expected, picture)?
+                field::text(piece, lines.as_deref_mut(), expected)?
             }
-        });
+        };
+        let crop_png = piece.picture(&page.gray, &registration.map, settings.crop_dpi)?;
+        readings.push(CroppedReading { reading, crop_png });
     }
     Ok(readings)
 }

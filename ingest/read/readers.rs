@@ -12,10 +12,9 @@ use super::tesseract::Tesseract;
 use crate::digest::Sha256;
 use crate::settings::Settings;
 
-/// Names of the model files, below `paths.models` and `paths.vendor`.
+/// Our own models, below `paths.models`.
 const DIGITS: &str = "digits.onnx";
 const KATAKANA: &str = "katakana.onnx";
-const LINE_MODEL: &str = "PP-OCRv6_rec_small.onnx";
 
 /// Tesseract's data for lines.
 const LANGUAGE: &str = "jpn";
@@ -26,7 +25,9 @@ pub enum ReadError {
     Missing { path: PathBuf, source: std::io::Error },
     #[error("{}: the model cannot be used: {message}; run scripts/setup, or train it anew as ocr-models/README.md says", path.display())]
     Unusable { path: PathBuf, message: String },
-    #[error("Tesseract does not start with the language '{language}'; run scripts/setup, which installs tesseract-ocr-{language}")]
+    #[error(
+        "Tesseract does not start with the language '{language}'; run scripts/setup, which installs tesseract-ocr-{language}"
+    )]
     Tesseract { language: String },
     #[error("field {field}: its picture cannot be encoded: {source}")]
     Picture { field: String, source: png::EncodingError },
@@ -38,7 +39,7 @@ pub struct Readers {
     pub(super) katakana: CellModel,
     /// None where the settings have them off.
     pub(super) lines: Option<LineReaders>,
-    files: BTreeMap<String, String>,
+    files: BTreeMap<String, Sha256>,
 }
 
 pub(super) struct LineReaders {
@@ -56,7 +57,7 @@ impl Readers {
         let digits = CellModel::load(&own(DIGITS), &threads)?;
         let katakana = CellModel::load(&own(KATAKANA), &threads)?;
         let lines = if settings.read.line_models {
-            let path = settings.paths.vendor.join(LINE_MODEL);
+            let path = settings.paths.line_model();
             let model = LineModel::load(&path, &threads)?;
             paths.push(path);
             Some(LineReaders { model, tesseract: Tesseract::start(LANGUAGE)? })
@@ -69,7 +70,7 @@ impl Readers {
     }
 
     /// SHA-256 of each model file by name, for a record's provenance.
-    pub fn files(&self) -> &BTreeMap<String, String> {
+    pub fn files(&self) -> &BTreeMap<String, Sha256> {
         &self.files
     }
 }
@@ -78,8 +79,8 @@ fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn digest_of(path: &Path) -> Result<String, ReadError> {
-    Ok(Sha256::of(&model_bytes(path)?).to_string())
+fn digest_of(path: &Path) -> Result<Sha256, ReadError> {
+    Ok(Sha256::of(&model_bytes(path)?))
 }
 
 pub(super) fn model_bytes(path: &Path) -> Result<Vec<u8>, ReadError> {

@@ -12,8 +12,7 @@ use image::GrayImage;
 use tesseract_sys::{
     TessBaseAPI, TessBaseAPIClear, TessBaseAPICreate, TessBaseAPIDelete, TessBaseAPIGetUTF8Text,
     TessBaseAPIInit3, TessBaseAPIMeanTextConf, TessBaseAPISetImage, TessBaseAPISetPageSegMode,
-    TessBaseAPISetSourceResolution, TessBaseAPISetVariable, TessDeleteText,
-    TessPageSegMode_PSM_SINGLE_LINE,
+    TessBaseAPISetSourceResolution, TessBaseAPISetVariable, TessDeleteText, TessPageSegMode_PSM_SINGLE_LINE,
 };
 
 use super::ReadError;

@@ -127,10 +127,10 @@ pub fn write_specimen<W: Write>(form: &Form, out: W) -> Result<Report, PrintErro
     printer.finish()
 }
 
-/// The household of a specimen; its application ID is valid and serial number 0.
+/// The household of a specimen; its application ID is a valid placeholder.
 fn specimen() -> Household {
     Household {
-        application_id: ApplicationId::from_serial(0).unwrap_or_else(|| unreachable!("0 is below 10^12")),
+        application_id: super::symbol::placeholder_id(),
         head_name: "見本　太郎".to_owned(),
         head_kana: "ミホン　タロウ".to_owned(),
         postal_code: "000-0000".to_owned(),
