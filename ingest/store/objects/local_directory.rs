@@ -201,7 +201,7 @@ impl ObjectStore for LocalDirectory {
                 return Ok(());
             }
             let store = store.name();
-            Err(ObjectError::Damaged { store, key, expected: bytes, found, sha256 })
+            Err(ObjectError::Damaged { store, key, expected: bytes, found })
         })
     }
 
