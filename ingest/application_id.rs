@@ -35,9 +35,7 @@ impl ApplicationId {
         }
         let mut digits = [0; Self::LENGTH];
         for (position, character) in text.chars().enumerate() {
-            let digit = character
-                .to_digit(10)
-                .ok_or(ApplicationIdError::NotADigit(position + 1))?;
+            let digit = character.to_digit(10).ok_or(ApplicationIdError::NotADigit(position + 1))?;
             digits[position] = digit as u8;
         }
         let expected = check_digit(&digits[..Self::LENGTH - 1]);
@@ -142,10 +140,7 @@ mod tests {
 
     #[test]
     fn other_digits_of_unicode_are_refused() {
-        assert_eq!(
-            ApplicationId::parse("６291041500213"),
-            Err(ApplicationIdError::NotADigit(1))
-        );
+        assert_eq!(ApplicationId::parse("６291041500213"), Err(ApplicationIdError::NotADigit(1)));
     }
 
     proptest! {

@@ -80,12 +80,7 @@ impl RectMm {
 
     /// Grown by `margin` on every side (shrunk where it is negative).
     pub fn grown(&self, margin: f64) -> Self {
-        Self {
-            x: self.x - margin,
-            y: self.y - margin,
-            w: self.w + 2.0 * margin,
-            h: self.h + 2.0 * margin,
-        }
+        Self { x: self.x - margin, y: self.y - margin, w: self.w + 2.0 * margin, h: self.h + 2.0 * margin }
     }
 
     pub fn contains(&self, other: &Self) -> bool {
@@ -96,10 +91,7 @@ impl RectMm {
     }
 
     pub fn overlaps(&self, other: &Self) -> bool {
-        self.x < other.right()
-            && other.x < self.right()
-            && self.y < other.bottom()
-            && other.y < self.bottom()
+        self.x < other.right() && other.x < self.right() && self.y < other.bottom() && other.y < self.bottom()
     }
 
     /// The smallest rectangle around all of `rects`; none for none.

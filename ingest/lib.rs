@@ -15,7 +15,7 @@
 //!
 //! Around it: [`store`] (PostgreSQL and objects), [`fleet`] (jobs, reader processes, quarantine),
 //! [`simulate`] (fills in and "scans" forms) and [`cli`]. The words of the field are in
-//! [`application_id`], [`digest`], [`geometry`] and [`register`]; what an operator may set is in
+//! [`application_id`], [`digest`], [`geometry`], [`turn`] and [`register`]; what an operator may set is in
 //! [`settings`].
 
 pub mod application_id;
@@ -37,3 +37,4 @@ pub mod score;
 pub mod settings;
 pub mod simulate;
 pub mod store;
+pub mod turn;

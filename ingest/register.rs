@@ -56,16 +56,8 @@ pub enum RegisterError {
     Ragged { line: u64, found: u64, expected: u64 },
 }
 
-pub const COLUMNS: [&str; 8] = [
-    "application_id",
-    "head_name",
-    "head_kana",
-    "postal_code",
-    "address",
-    "birth_date",
-    "members",
-    "amount",
-];
+pub const COLUMNS: [&str; 8] =
+    ["application_id", "head_name", "head_kana", "postal_code", "address", "birth_date", "members", "amount"];
 
 /// The rows of a register file, in bounded memory but for the IDs seen: each a household or why it
 /// was refused. The outer error is a header that cannot be used.
@@ -74,17 +66,11 @@ pub fn read_register<R: std::io::Read>(
 ) -> Result<impl Iterator<Item = Result<Household, RegisterError>>, RegisterError> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(source);
     // Excel writes a byte order mark in front of the first column's name.
-    let header: Vec<String> = reader
-        .headers()?
-        .iter()
-        .map(|name| name.trim_start_matches('\u{feff}').to_owned())
-        .collect();
+    let header: Vec<String> =
+        reader.headers()?.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
     let mut places = [0; COLUMNS.len()];
     for (place, column) in places.iter_mut().zip(COLUMNS) {
-        *place = header
-            .iter()
-            .position(|name| name == column)
-            .ok_or(RegisterError::MissingColumn(column))?;
+        *place = header.iter().position(|name| name == column).ok_or(RegisterError::MissingColumn(column))?;
     }
     let mut seen: std::collections::HashMap<ApplicationId, u64> = std::collections::HashMap::new();
     Ok(reader.into_records().map(move |row| {
@@ -124,8 +110,8 @@ fn household_of(
         text => Ok(text.to_owned()),
     };
     let not_a_number = |index: usize| RegisterError::NotANumber { line, column: COLUMNS[index] };
-    let application_id = ApplicationId::parse(text(0))
-        .map_err(|source| RegisterError::ApplicationId { line, source })?;
+    let application_id =
+        ApplicationId::parse(text(0)).map_err(|source| RegisterError::ApplicationId { line, source })?;
     let birth_date = filled(5)?;
     if chrono::NaiveDate::parse_from_str(&birth_date, "%Y-%m-%d").is_err() {
         return Err(RegisterError::BirthDate { line });
@@ -161,7 +147,9 @@ mod tests {
 
     #[test]
     fn a_row_is_read_and_further_columns_are_kept() {
-        let text = format!("\u{feff}{HEADER},ward\n6291041500213,横浜 花子,ヨコハマ ハナコ,231-0005,横浜市中区本町1-1,1970-01-31,2,200000,naka\n");
+        let text = format!(
+            "\u{feff}{HEADER},ward\n6291041500213,横浜 花子,ヨコハマ ハナコ,231-0005,横浜市中区本町1-1,1970-01-31,2,200000,naka\n"
+        );
         let household = rows(&text).remove(0).expect("valid");
         assert_eq!(household.members, 2);
         assert_eq!(household.further["ward"], "naka");

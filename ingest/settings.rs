@@ -64,6 +64,7 @@ pub struct Intake {
 pub struct Decode {
     pub max_pages: u32,
     pub max_page_megapixels: u32,
+    pub max_page_mib: u32,
     pub pdf_render_dpi: u32,
 }
 
@@ -98,6 +99,8 @@ pub struct Publish {
 pub struct Readers {
     pub count: usize,
     pub memory_mib: u64,
+    #[serde(rename = "start_seconds", deserialize_with = "seconds")]
+    pub start_limit: Duration,
     #[serde(rename = "page_seconds", deserialize_with = "seconds")]
     pub page_limit: Duration,
     pub recycle_pages: u64,
@@ -108,7 +111,7 @@ pub struct Readers {
 pub struct Jobs {
     #[serde(rename = "lease_seconds", deserialize_with = "seconds")]
     pub lease: Duration,
-    pub max_attempts: i16,
+    pub max_attempts: i32,
     #[serde(rename = "retry_seconds", deserialize_with = "seconds")]
     pub retry: Duration,
 }
@@ -125,9 +128,8 @@ impl Settings {
     /// The settings of `given`, else of the file that [`CONFIG_VARIABLE`] names, else of
     /// `config/uketsuke.toml` below the working directory or any folder above the program.
     pub fn load(given: Option<&Path>) -> Result<Self, SettingsError> {
-        let named = given
-            .map(Path::to_owned)
-            .or_else(|| std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from));
+        let named =
+            given.map(Path::to_owned).or_else(|| std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from));
         let Some(path) = named.or_else(find_config) else {
             return Self::from_text("", Path::new("config/uketsuke.toml"));
         };
@@ -141,7 +143,8 @@ impl Settings {
         let given: toml::Table = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
         let mut table: toml::Table = toml::from_str(DEFAULTS).map_err(|error| invalid(error.to_string()))?;
         overlay(&mut table, given);
-        let mut settings: Self = table.try_into().map_err(|error: toml::de::Error| invalid(error.to_string()))?;
+        let mut settings: Self =
+            table.try_into().map_err(|error: toml::de::Error| invalid(error.to_string()))?;
         let home = path.parent().and_then(Path::parent).unwrap_or(Path::new(""));
         let Paths { forms, models, vendor, calibration } = &mut settings.paths;
         for folder in [forms, models, vendor, calibration] {
@@ -189,7 +192,8 @@ mod tests {
 
     #[test]
     fn a_file_names_only_what_differs() {
-        let settings = Settings::from_text("[decode]\nmax_pages = 7", Path::new("config/a.toml")).expect("valid");
+        let settings =
+            Settings::from_text("[decode]\nmax_pages = 7", Path::new("config/a.toml")).expect("valid");
         assert_eq!(settings.decode.max_pages, 7);
         assert_eq!(settings.decode.pdf_render_dpi, 300);
     }

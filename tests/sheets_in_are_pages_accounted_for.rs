@@ -211,7 +211,7 @@ async fn a_capture_is_completed_by_a_scan_of_its_own_batch_only() {
     assert_eq!(captures.len(), 1);
     let capture = &captures[0];
     assert_eq!((capture.id, capture.version, capture.pages.len()), (id, 2, 2));
-    assert_ne!(capture.pages[0].scan.sha256, capture.pages[1].scan.sha256);
+    assert_ne!(capture.pages[0].sha256, capture.pages[1].sha256);
     let records = current_records(&database, Some(application(1)), None, 10).await.expect("records");
     assert_eq!(records.len(), 1, "the record as it is now");
     assert_eq!(records[0].json, reading.captures[0].record.json());

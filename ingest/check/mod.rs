@@ -72,10 +72,8 @@ pub enum Severity {
 #[derive(Debug, Clone, Copy)]
 pub struct CheckedPage<'a> {
     pub identity: &'a Identity,
-    /// None where the marks were not found, or too far off.
+    /// The marks were found, no farther off than the form allows.
     pub registered: bool,
-    /// The other application on the facing side of this sheet, where they disagree.
-    pub facing: Option<ApplicationId>,
 }
 
 /// What is known of the capture beside its pages.
@@ -112,13 +110,6 @@ pub fn check_capture(
     }
     for page in pages {
         let number = page.identity.page;
-        if let Some(other) = page.facing {
-            add(
-                FindingCode::SheetSidesDisagree,
-                Severity::Error,
-                format!("page {number} was scanned next to a page of application {other}"),
-            );
-        }
         if !page.registered {
             add(
                 FindingCode::NotRegistered,
@@ -152,6 +143,15 @@ pub fn check_capture(
         add(code, severity, message.to_owned());
     }
     findings
+}
+
+/// What is told of a page whose facing side carries another application.
+pub fn sides_disagree(page: u32, other: ApplicationId) -> Finding {
+    Finding {
+        code: FindingCode::SheetSidesDisagree,
+        severity: Severity::Error,
+        message: format!("page {page} was scanned next to a page of application {other}"),
+    }
 }
 
 fn check_fields(readings: &[&FieldReading]) -> Vec<(FindingCode, Severity, &'static str)> {

@@ -119,7 +119,7 @@ fn inspect_pages(
     finder: &SymbolFinder,
     pages: &mut Vec<InspectedPage>,
 ) -> Result<(), DecodeError> {
-    let mut scan = Scan::open(path, &settings.decode, &settings.paths.pdfium())?;
+    let scan = Scan::open(path, &settings.decode, &settings.paths.pdfium())?;
     for index in 0..scan.page_count() {
         let page = scan.page(index)?;
         pages.push(inspected_page(&pipeline::look(&page, index, finder, forms, settings)));

@@ -2,16 +2,24 @@
 //! to stdout, progress and errors to stderr; the exit code is 0, 1 (it failed) or 2 (wrong usage).
 
 mod forms;
+mod ingest;
+mod inspect;
 mod quarantine;
+mod reader;
+mod recognize;
 mod records;
 mod register;
+mod serve;
+mod service;
+mod simulate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
-use crate::store::Database;
+use crate::store::{Database, StoreError};
 
 /// Takes in mailed benefit applications: reads scanned forms, scores its own confidence and
 /// publishes records and images for review.
@@ -42,21 +50,73 @@ pub(crate) struct Common {
 enum Command {
     /// Print forms, or show their layout
     Forms(forms::Arguments),
+    Ingest(ingest::Arguments),
+    Serve(serve::Arguments),
+    Inspect(inspect::Arguments),
     /// Show scans that could not be read, and put them back
     Quarantine(quarantine::Arguments),
+    /// Read pictures of handwritten cells; one JSON line an image
+    Recognize(recognize::Arguments),
+    /// Reads scans for a worker over stdin and stdout
+    #[command(hide = true)]
+    Reader,
     Records(records::Arguments),
-    /// Load the list of households
+    /// The register of households
     Register(register::Arguments),
+    /// Fill in and "scan" forms, with the truth about every page
+    Simulate(simulate::Arguments),
+}
+
+impl Common {
+    /// The database that DATABASE_URL names, else the private one in the data folder.
+    async fn database(&self) -> Result<Database, StoreError> {
+        let url = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
+        Database::connect(&self.data, url.as_deref()).await
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")
+}
+
+/// Who is named in events as the one that acted, for commands typed by a person.
+const OPERATOR: &str = "command line";
+
+/// Runs work with the database, and closes it behind.
+fn with_database<T>(
+    common: &Common,
+    work: impl AsyncFnOnce(&Database) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    runtime()?.block_on(async {
+        let database = common.database().await?;
+        let result = work(&database).await;
+        database.close().await;
+        result
+    })
+}
+
+/// Logs go to stderr, as text; UKETSUKE_LOG chooses what (`info`, `uketsuke=debug`).
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("UKETSUKE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,uketsuke=info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let CommandLine { common, command } = CommandLine::parse();
+    log_to_stderr();
     let result = match command {
         Command::Forms(arguments) => forms::run(&common, arguments),
+        Command::Ingest(arguments) => ingest::run(&common, arguments),
+        Command::Serve(arguments) => serve::run(&common, arguments),
+        Command::Inspect(arguments) => inspect::run(&common, arguments),
         Command::Quarantine(arguments) => quarantine::run(&common, arguments),
+        Command::Reader => reader::run(&common),
+        Command::Recognize(arguments) => recognize::run(&common, arguments),
         Command::Records(arguments) => records::run(&common, arguments),
         Command::Register(arguments) => register::run(&common, arguments),
+        Command::Simulate(arguments) => simulate::run(&common, arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -65,29 +125,4 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Who is named in events as the one that acted, for commands typed by a person.
-const OPERATOR: &str = "command line";
-
-/// Names another PostgreSQL than the private one in the data folder.
-const DATABASE_VARIABLE: &str = "DATABASE_URL";
-
-/// Runs asynchronous work to its end.
-fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
-}
-
-/// Runs work with the database of `DATABASE_URL` or of the data folder, and closes it behind.
-fn with_database<T>(
-    common: &Common,
-    work: impl AsyncFnOnce(&Database) -> anyhow::Result<T>,
-) -> anyhow::Result<T> {
-    let url = std::env::var(DATABASE_VARIABLE).ok().filter(|url| !url.is_empty());
-    block_on(async {
-        let database = Database::connect(&common.data, url.as_deref()).await?;
-        let result = work(&database).await;
-        database.close().await;
-        result
-    })
 }

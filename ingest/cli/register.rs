@@ -1,6 +1,7 @@
-//! `uketsuke register`: the municipality's list of households.
+//! `uketsuke register`: the municipality's register of households.
 
 use std::fs::File;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -9,7 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::{Common, OPERATOR, with_database};
-use crate::register::read_register;
+use crate::register::{Household, read_register};
+use crate::simulate::register::write_register;
 use crate::store::register::{self, Imported};
 use crate::store::{Database, StoreError};
 
@@ -29,11 +31,27 @@ enum Command {
         #[arg(value_name = "FILE.csv")]
         file: PathBuf,
     },
+    /// Write a register of households that do not exist, for demonstrations and measurements
+    Generate(Generate),
+}
+
+#[derive(Debug, Args)]
+struct Generate {
+    /// How many households
+    #[arg(long, value_name = "N")]
+    count: u64,
+    /// The same seed gives the same households
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The file to write
+    #[arg(long, value_name = "FILE.csv")]
+    out: PathBuf,
 }
 
 pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Import { file } => import(common, &file),
+        Command::Generate(arguments) => generate(common, &arguments),
     }
 }
 
@@ -109,7 +127,7 @@ fn import(common: &Common, path: &Path) -> anyhow::Result<()> {
 
 async fn keep(
     database: &Database,
-    batch: &mut Vec<crate::register::Household>,
+    batch: &mut Vec<Household>,
     report: &mut Report,
 ) -> Result<(), StoreError> {
     let imported = register::import(database, batch).await?;
@@ -117,5 +135,18 @@ async fn keep(
     report.changed += imported.changed;
     report.unchanged += imported.unchanged;
     batch.clear();
+    Ok(())
+}
+
+fn generate(common: &Common, arguments: &Generate) -> anyhow::Result<()> {
+    let name = arguments.out.display();
+    let file = File::create(&arguments.out).with_context(|| format!("{name} cannot be written"))?;
+    write_register(arguments.seed, arguments.count, BufWriter::new(file))
+        .with_context(|| format!("{name} cannot be written"))?;
+    if common.json {
+        println!("{}", serde_json::json!({ "households": arguments.count }));
+    } else {
+        println!("{} households in {name}", arguments.count);
+    }
     Ok(())
 }

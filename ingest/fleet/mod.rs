@@ -1,1 +1,21 @@
-//! TBD
+//! Reader processes and the talk with them.
+//!
+//! Native libraries meet untrusted bytes only in readers: child processes ([`reader`]) with no
+//! network, no credentials, a memory limit and a time limit. A worker owns a [`ReaderPool`]; what
+//! they say to each other is in [`protocol`]. What a reader's end costs is decided by the worker,
+//! never here.
+
+mod chatter;
+mod confine;
+mod nursery;
+mod pool;
+mod process;
+pub mod protocol;
+pub mod reader;
+mod scan_reader;
+mod work;
+
+pub use pool::{Reader, ReaderPool};
+pub use process::{Exit, ReaderError, StartError};
+pub use scan_reader::{LoadError, ScanReader};
+pub use work::{Until, Worker};

@@ -1,15 +1,24 @@
 //! The form as data: what is printed where, in millimetres. Printing and reading use the same
 //! value; no other module knows a form by name.
 
+mod check;
+mod file;
 mod layout;
 mod load;
 pub mod print;
+mod printed;
+pub mod symbol;
 
 pub use layout::layout_json;
 pub use load::{FormError, Forms};
+pub use printed::{
+    Border, CustomerBarcodePlace, Datum, Face, Piece, Printed, PrintedBox, PrintedLine, PrintedText,
+    TextAlign,
+};
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Sha256;
 use crate::geometry::{PointMm, RectMm};
 
 /// A printed template, validated: marks, symbols, texts and fields lie on their page, field names
@@ -23,6 +32,8 @@ pub struct Form {
     pub max_residual_px: f64,
     /// In order of their numbers, 1 first.
     pub pages: Vec<FormPage>,
+    /// Of the form's file.
+    pub digest: Sha256,
 }
 
 impl Form {
@@ -41,6 +52,7 @@ pub struct FormPage {
     /// Centres of the registration marks.
     pub marks: Vec<PointMm>,
     pub symbols: Vec<SymbolPlace>,
+    /// What else is printed, the frames of the fields included, in the order in which it is drawn.
     pub printed: Vec<Printed>,
     pub fields: Vec<Field>,
 }
@@ -56,6 +68,20 @@ pub enum Symbology {
     Nw7,
     Itf,
     Ean13,
+}
+
+impl Symbology {
+    /// As form files and JSON write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Qr => "qr",
+            Self::Code128 => "code128",
+            Self::Code39 => "code39",
+            Self::Nw7 => "nw7",
+            Self::Itf => "itf",
+            Self::Ean13 => "ean13",
+        }
+    }
 }
 
 /// What a symbol on a form says.

@@ -1,8 +1,20 @@
 //! Symbols to application ID, form and page number. Evidence is gathered, disagreement is a
 //! finding; nothing is ever guessed.
 
+mod bars;
+mod claim;
+mod decide;
+mod finder;
 mod page_code;
+mod qr;
+mod views;
+mod zbar;
+mod zxing;
 
+use claim::Claim;
+pub use claim::application_id;
+pub use decide::identify;
+pub use finder::{SymbolFinder, anchors};
 pub use page_code::{PageCode, PageCodeError};
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +33,24 @@ pub struct Symbol {
     pub corners: [PointPx; 4],
     /// Who read this text here; two of different origin are evidence.
     pub decoders: Vec<Decoder>,
+}
+
+impl Symbol {
+    /// Whether the middle of another symbol lies on this one.
+    fn covers_centre_of(&self, other: &Self) -> bool {
+        let centre = other.centre();
+        // The same side of all four edges; the corners may go either way around.
+        let mut sides = (0..4).map(|place| {
+            let (from, to) = (self.corners[place], self.corners[(place + 1) % 4]);
+            (to.x - from.x) * (centre.y - from.y) - (to.y - from.y) * (centre.x - from.x)
+        });
+        sides.clone().all(|side| side >= 0.0) || sides.all(|side| side <= 0.0)
+    }
+
+    fn centre(&self) -> PointPx {
+        let mean = |value: fn(&PointPx) -> f64| self.corners.iter().map(value).sum::<f64>() / 4.0;
+        PointPx { x: mean(|corner| corner.x), y: mean(|corner| corner.y) }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,6 +1,20 @@
 //! What can be said of a page before it is read: blank or not, its quality, and where the form's
 //! millimetres lie on it.
 
+mod fit;
+pub(crate) mod gray;
+mod marks;
+mod overview;
+mod quality;
+mod register;
+mod skew;
+#[cfg(test)]
+pub(crate) mod synthetic;
+
+pub use quality::{is_blank, quality, skew_of};
+pub(crate) use register::solid_square;
+pub use register::{Anchor, map_of_symbols, register};
+
 use serde::{Deserialize, Serialize};
 
 use crate::geometry::Affine;

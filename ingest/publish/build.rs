@@ -5,59 +5,48 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    FormVersion, Provenance, RECORD_SCHEMA, Record, RecordField, RecordPage, Source,
-};
+use super::{FormVersion, Provenance, RECORD_SCHEMA, Record, RecordField, RecordPage, Source};
 use crate::application_id::ApplicationId;
-use crate::check::{self, CheckedPage, Circumstances};
+use crate::check::{self, CheckedPage, Circumstances, Finding};
 use crate::digest::Sha256;
 use crate::form::{Field, Form};
 use crate::identify::Identity;
-use crate::page::{Quality, Registration};
+use crate::page::Registration;
+use crate::pipeline::PageLook;
 use crate::read::FieldReading;
 use crate::score;
+use crate::store::objects::ObjectKey;
 
 /// A page of a capture, as its row keeps it: all that the record says of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CapturedPage {
-    pub scan: ScanName,
-    pub page_index: u32,
-    pub identity: Identity,
-    /// The other application on the facing side of this sheet, where they disagree.
-    pub facing: Option<ApplicationId>,
-    /// Key of the page image.
-    pub image: String,
-    /// None where the marks were not found, or farther off than the form allows.
-    pub registration: Option<Registration>,
-    /// Quarter turns that brought the stored image upright, clockwise, in degrees.
-    pub rotation: u32,
-    pub skew_deg: f64,
-    pub dpi: f64,
-    pub quality: Quality,
-    /// In the form's order; empty where the page was not read.
-    pub readings: Vec<StoredReading>,
-}
-
-/// Which file a page came from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ScanName {
-    pub station: String,
-    pub batch: Option<String>,
-    pub file: String,
+    /// The scan that holds it, and its name at the station.
     pub sha256: Sha256,
+    pub file: String,
+    pub identity: Identity,
+    pub image: ObjectKey,
+    /// `look.index` is the page's place in the scan.
+    pub look: PageLook,
+    /// Empty where the page was not read.
+    pub readings: Vec<StoredReading>,
+    /// What the page's neighbours in the scan say of it.
+    pub findings: Vec<Finding>,
 }
 
 /// A reading, and the key of the picture that it was read from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredReading {
     pub reading: FieldReading,
-    pub crop: String,
+    pub crop: ObjectKey,
 }
 
 /// What is known of a capture beside its pages.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CaptureFacts {
     pub capture_id: String,
+    pub application_id: ApplicationId,
+    pub station: String,
+    pub batch: Option<String>,
     pub captured_at: DateTime<Utc>,
     pub circumstances: Circumstances,
     pub provenance: Provenance,
@@ -67,13 +56,7 @@ pub struct CaptureFacts {
 /// where there are no pages.
 pub fn build_record(form: &Form, mut pages: Vec<CapturedPage>, facts: CaptureFacts) -> Option<Record> {
     pages.sort_by_key(|page| page.identity.page);
-    let first = pages.first()?;
-    let application_id = first.identity.application_id;
-    let scan = first.scan.clone();
-    let mut page_indexes: Vec<u32> =
-        pages.iter().filter(|page| page.scan.sha256 == scan.sha256).map(|page| page.page_index).collect();
-    page_indexes.sort_unstable();
-
+    let source = source(pages.first()?, &pages, &facts);
     let stored: BTreeMap<&str, &StoredReading> = pages
         .iter()
         .flat_map(|page| &page.readings)
@@ -90,26 +73,20 @@ pub fn build_record(form: &Form, mut pages: Vec<CapturedPage>, facts: CaptureFac
         .iter()
         .map(|page| CheckedPage {
             identity: &page.identity,
-            registered: page.registration.is_some(),
-            facing: page.facing,
+            registered: registration_for_reading(form, &page.look).is_some(),
         })
         .collect();
     let readings: Vec<&FieldReading> = stored.values().map(|stored| &stored.reading).collect();
-    let findings = check::check_capture(form, &checked, &readings, facts.circumstances);
+    let mut findings = check::check_capture(form, &checked, &readings, facts.circumstances);
+    findings.extend(pages.iter().flat_map(|page| page.findings.iter().cloned()));
     let disposition = score::record_disposition(fields.values().map(|field| field.disposition), &findings);
 
     Some(Record {
         schema: RECORD_SCHEMA.to_owned(),
-        application_id,
+        application_id: facts.application_id,
         capture_id: facts.capture_id,
         form: FormVersion { id: form.id.clone(), version: form.version.clone() },
-        source: Source {
-            station: scan.station,
-            batch: scan.batch,
-            file: scan.file,
-            sha256: scan.sha256,
-            page_indexes,
-        },
+        source,
         captured_at: facts.captured_at,
         pages: pages.iter().map(record_page).collect(),
         fields,
@@ -119,17 +96,36 @@ pub fn build_record(form: &Form, mut pages: Vec<CapturedPage>, facts: CaptureFac
     })
 }
 
+/// The page's registration, if its residual is within what the form allows: only then it is read.
+pub fn registration_for_reading<'a>(form: &Form, look: &'a PageLook) -> Option<&'a Registration> {
+    look.registration.as_ref().filter(|registration| registration.residual_px <= form.max_residual_px)
+}
+
+fn source(first: &CapturedPage, pages: &[CapturedPage], facts: &CaptureFacts) -> Source {
+    let mut page_indexes: Vec<u32> =
+        pages.iter().filter(|page| page.sha256 == first.sha256).map(|page| page.look.index).collect();
+    page_indexes.sort_unstable();
+    Source {
+        station: facts.station.clone(),
+        batch: facts.batch.clone(),
+        file: first.file.clone(),
+        sha256: first.sha256,
+        page_indexes,
+    }
+}
+
 fn record_page(page: &CapturedPage) -> RecordPage {
+    let registration = page.look.registration.as_ref();
     RecordPage {
         page: page.identity.page,
-        sha256: page.scan.sha256,
-        page_index: page.page_index,
-        image: page.image.clone(),
-        rotation: page.rotation,
-        skew_deg: page.skew_deg,
-        dpi: page.dpi,
-        residual_px: page.registration.as_ref().map(|registration| registration.residual_px),
-        quality: page.quality,
+        sha256: page.sha256,
+        page_index: page.look.index,
+        image: page.image.to_string(),
+        rotation: registration.map_or(0, Registration::rotation),
+        skew_deg: page.look.skew_deg,
+        dpi: registration.map(|registration| registration.map.dpi()).or(page.look.declared_dpi),
+        residual_px: registration.map(|registration| registration.residual_px),
+        quality: page.look.quality,
     }
 }
 
@@ -142,7 +138,7 @@ fn record_field(field: &Field, stored: Option<&StoredReading>) -> RecordField {
             disposition,
             reasons,
             characters: reading.characters.clone(),
-            crop: Some(crop.clone()),
+            crop: Some(crop.to_string()),
             evidence: reading.evidence.clone(),
         },
         None => RecordField {

@@ -6,6 +6,6 @@ mod image;
 mod record;
 
 pub use assemble::{Group, facing_application, group_pages};
-pub use build::{CaptureFacts, CapturedPage, ScanName, StoredReading, build_record};
-pub use image::{EncodedImage, ImageFormat};
+pub use build::{CaptureFacts, CapturedPage, StoredReading, build_record, registration_for_reading};
+pub use image::{EncodeError, EncodedImage, ImageFormat, encode, encode_crop};
 pub use record::*;

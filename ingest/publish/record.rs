@@ -65,8 +65,8 @@ pub struct RecordPage {
     pub rotation: u32,
     /// What is left of the turn, clockwise, in degrees.
     pub skew_deg: f64,
-    /// Measured on the registration marks.
-    pub dpi: f64,
+    /// Measured on the registration marks, else as the scan declares it.
+    pub dpi: Option<f64>,
     /// In pixels at 300 dpi; none where the page could not be registered and was not read.
     pub residual_px: Option<f64>,
     pub quality: Quality,
@@ -88,10 +88,10 @@ pub struct RecordField {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Provenance {
     pub software: String,
-    /// SHA-256 of the form file.
-    pub form: String,
-    /// SHA-256 of each model file, by name.
-    pub models: BTreeMap<String, String>,
+    /// Of the form file.
+    pub form: Sha256,
+    /// Of each model file, by name.
+    pub models: BTreeMap<String, Sha256>,
     /// Name of the calibration; none while scores are raw.
     pub calibration: Option<String>,
 }

@@ -1,8 +1,90 @@
 //! Cells, lines and marks of a registered page to readings. Raw scores only: what they are worth
 //! is decided in [`crate::score`].
+//!
+//! Comes in: the page as it was scanned, where the form lies on it, and what the register knows.
+//! Goes out: one [`CroppedReading`] a field. Only the fields are cut out of the page ([`crop`]); the
+//! cells of a page go through their model in one batch.
+
+mod box_lines;
+mod cell_model;
+mod comb;
+mod components;
+mod crop;
+mod digits;
+mod field;
+mod line;
+mod line_model;
+mod mark;
+mod readers;
+mod recognize;
+mod tesseract;
+mod tile;
+
+pub use readers::{ReadError, Readers};
+pub use recognize::{CellKind, RecognizedRow, recognize};
+
+use readers::{LineReaders, model_bytes};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::decode::PageImage;
+use crate::form::{FieldKind, FormPage};
+use crate::page::Registration;
+use crate::pipeline::KnownApplication;
+use crate::settings;
+
+/// Reads every field of a page, in the form's order.
+///
+/// A comb's value is its characters joined ([`FieldReading::value`]), its score the product of
+/// their posteriors: raw, not calibrated, and not comparable between kinds of fields. A text is
+/// read by the line readers where `settings` has them on; else only whether there is ink is told.
+pub fn read_page(
+    page: &PageImage,
+    registration: &Registration,
+    form_page: &FormPage,
+    known: Option<&KnownApplication>,
+    readers: &mut Readers,
+    settings: &settings::Read,
+) -> Result<Vec<CroppedReading>, ReadError> {
+    let pieces: Vec<field::Piece> = form_page
+        .fields
+        .iter()
+        .filter_map(|field| field::Piece::cut(&page.gray, &registration.map, field))
+        .collect();
+    let tiles: Vec<Vec<Option<tile::Tile>>> = pieces
+        .iter()
+        .map(|piece| match piece.field.kind {
+            FieldKind::Digits | FieldKind::Kana => piece.tiles(),
+            FieldKind::Text | FieldKind::Mark | FieldKind::Signature => Vec::new(),
+        })
+        .collect();
+    let written = |kind: FieldKind| -> Vec<&tile::Tile> {
+        let combs = pieces.iter().zip(&tiles).filter(|(piece, _)| piece.field.kind == kind);
+        combs.flat_map(|(_, tiles)| tiles.iter().flatten()).collect()
+    };
+    let mut digits = readers.digits.read(&written(FieldKind::Digits))?.into_iter();
+    let mut kana = readers.katakana.read(&written(FieldKind::Kana))?.into_iter();
+    let mut lines = readers.lines.as_mut().filter(|_| settings.line_models);
+
+    let mut readings = Vec::with_capacity(pieces.len());
+    for (piece, tiles) in pieces.iter().zip(&tiles) {
+        let reading = match piece.field.kind {
+            FieldKind::Digits => field::comb(piece.field, tiles, &mut digits),
+            FieldKind::Kana => field::comb(piece.field, tiles, &mut kana),
+            FieldKind::Mark => field::mark(piece),
+            FieldKind::Signature => field::signature(piece),
+            FieldKind::Text => {
+                let expected = known.filter(|_| piece.field.name == "head_name");
+                let expected = expected.map(|known| known.head_name.as_str());
+                field::text(piece, lines.as_deref_mut(), expected)?
+            }
+        };
+        let crop_png = piece.picture(&page.gray, &registration.map, settings.crop_dpi)?;
+        readings.push(CroppedReading { reading, crop_png });
+    }
+    Ok(readings)
+}
 
 /// What was read in one field of a form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

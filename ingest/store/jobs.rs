@@ -42,8 +42,8 @@ impl JobKind {
 pub struct Lease {
     pub job: JobId,
     /// From 1. With `job`, the fence.
-    pub attempt: i16,
-    pub max_attempts: i16,
+    pub attempt: i32,
+    pub max_attempts: i32,
     pub scan: ScanId,
 }
 
@@ -69,7 +69,7 @@ pub struct JobCounts {
 pub(super) async fn enqueue_scan(
     connection: &mut PgConnection,
     scan: ScanId,
-    max_attempts: i16,
+    max_attempts: i32,
 ) -> Result<JobId, StoreError> {
     sqlx::query_scalar(
         "insert into job (kind, dedup, max_attempts, scan_id)
@@ -188,7 +188,7 @@ pub async fn fail(
         quarantine(database, lease, worker, &reason, None).await?;
         return Ok(Failed::Quarantined);
     }
-    let doublings = u32::from(lease.attempt.unsigned_abs().saturating_sub(1)).min(16);
+    let doublings = lease.attempt.unsigned_abs().saturating_sub(1).min(16);
     let after = pause.saturating_mul(1 << doublings);
     let released = sqlx::query(
         "update job set visible_at = now() + make_interval(secs => $3), last_error = $4, worker = null
@@ -203,6 +203,29 @@ pub async fn fail(
     .map_err(query("put a job back"))?;
     fence(lease, released.rows_affected())?;
     Ok(Failed::Retries { after })
+}
+
+/// Puts a job back whose failure the scan cannot be blamed for: its attempt is not charged. The count
+/// of attempts only ever grows, since it is the fence; so the limit grows with it.
+pub async fn give_back(
+    database: &Database,
+    lease: &Lease,
+    reason: &str,
+    pause: Duration,
+) -> Result<(), StoreError> {
+    let released = sqlx::query(
+        "update job set visible_at = now() + make_interval(secs => $3), last_error = $4, worker = null,
+                        max_attempts = max_attempts + 1
+         where id = $1 and attempts = $2",
+    )
+    .bind(lease.job.0)
+    .bind(lease.attempt)
+    .bind(pause.as_secs_f64())
+    .bind(reason)
+    .execute(database.pool())
+    .await
+    .map_err(query("give a job back"))?;
+    fence(lease, released.rows_affected())
 }
 
 /// Quarantines a scan at once, because another attempt would end the same (a broken file).
@@ -256,7 +279,7 @@ pub async fn requeue(
     database: &Database,
     scan: ScanId,
     actor: &str,
-    max_attempts: i16,
+    max_attempts: i32,
 ) -> Result<bool, StoreError> {
     let mut transaction = database.begin().await?;
     let released = sqlx::query(

@@ -92,7 +92,7 @@ pub async fn accept(
     database: &Database,
     arrival: &Arrival,
     actor: &str,
-    max_attempts: i16,
+    max_attempts: i32,
 ) -> Result<Accepted, StoreError> {
     let mut transaction = database.begin().await?;
     let doing = query("register an arrival");

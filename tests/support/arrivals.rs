@@ -11,7 +11,7 @@ use uketsuke::store::scans::{self, Accepted, Arrival, Scan, ScanId};
 
 pub const WORKER: &str = "worker 1";
 pub const LEASE: Duration = Duration::from_secs(30);
-pub const MAX_ATTEMPTS: i16 = 3;
+pub const MAX_ATTEMPTS: i32 = 3;
 
 pub fn arrival(path: &str, content: &str) -> Arrival {
     let sha256 = Sha256::of(content.as_bytes());

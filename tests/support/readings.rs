@@ -8,7 +8,7 @@ use uketsuke::geometry::Affine;
 use uketsuke::identify::{Identification, Identity, UnassignedReason};
 use uketsuke::page::{Quality, Registration};
 use uketsuke::pipeline::PageLook;
-use uketsuke::publish::{CapturedPage, FormVersion, Provenance, RECORD_SCHEMA, Record, ScanName, Source};
+use uketsuke::publish::{CapturedPage, FormVersion, Provenance, RECORD_SCHEMA, Record, Source};
 use uketsuke::score::Disposition;
 use uketsuke::store::applications::{self, ApplicationState};
 use uketsuke::store::captures::{CaptureId, RecordObject};
@@ -79,22 +79,13 @@ impl Reading {
         };
         let look = look(index, Identification::Identified(identity.clone()), false);
         let page = CapturedPage {
-            scan: ScanName {
-                station: self.scan.station.clone(),
-                batch: self.scan.batch.clone(),
-                file: self.scan.file.clone(),
-                sha256: self.scan.sha256,
-            },
-            page_index: index,
+            sha256: self.scan.sha256,
+            file: self.scan.file.clone(),
             identity,
-            facing: None,
-            image: ObjectKey::of(ObjectKind::Page, Sha256::of(&[index as u8]), Some("png")).to_string(),
-            registration: look.registration.clone(),
-            rotation: 0,
-            skew_deg: 0.1,
-            dpi: 300.0,
-            quality: look.quality,
+            image: ObjectKey::of(ObjectKind::Page, Sha256::of(&[index as u8]), Some("png")),
+            look: look.clone(),
             readings: Vec::new(),
+            findings: Vec::new(),
         };
         self.pages.push(PageOutcome { look, state: PageState::Captured { capture, page: Box::new(page) } });
     }
@@ -200,7 +191,7 @@ fn record(scan: &Scan, application_id: ApplicationId, id: CaptureId, change: Cap
         },
         provenance: Provenance {
             software: "test".to_owned(),
-            form: String::new(),
+            form: Sha256::of(b"the form file"),
             models: BTreeMap::new(),
             calibration: None,
         },

@@ -106,9 +106,9 @@ create table page (
     form_page integer check (form_page >= 1),
     unassigned_reason text,
     image_key text,
-    -- what was seen of the page
-    look json not null,
-    -- what was read of a captured page, enough to build its capture's record again
+    -- what was seen of a page that is not captured
+    look json,
+    -- what was seen and read of a captured page, enough to build its capture's record again
     captured json,
     -- applications before and behind an unassigned page in its scan: for people, never for machines
     neighbours text[] not null default '{}',
@@ -119,14 +119,14 @@ create table page (
         case state
             when 'captured' then
                 num_nulls(capture_id, application_id, form, form_version, form_page, image_key, captured) = 0
-                and unassigned_reason is null and neighbours = '{}'
+                and num_nonnulls(unassigned_reason, look) = 0 and neighbours = '{}'
             when 'blank' then
                 num_nonnulls(capture_id, application_id, form, form_version, form_page, captured,
                              unassigned_reason) = 0
-                and neighbours = '{}'
+                and look is not null and neighbours = '{}'
             else
                 num_nonnulls(capture_id, application_id, form, form_version, form_page, captured) = 0
-                and num_nulls(unassigned_reason, image_key) = 0
+                and num_nulls(unassigned_reason, image_key, look) = 0
         end
     )
 );
@@ -183,8 +183,8 @@ create table job (
     visible_at timestamptz not null default now(),
     -- counted when the job is claimed, so that a worker that dies cannot un-count it; with the id it
     -- is the token that fences off a worker whose lease has ended
-    attempts smallint not null default 0 check (attempts >= 0),
-    max_attempts smallint not null check (max_attempts >= 1),
+    attempts integer not null default 0 check (attempts >= 0),
+    max_attempts integer not null check (max_attempts >= 1),
     worker text,
     last_error text,
     scan_id bigint references scan,
@@ -201,8 +201,8 @@ create table job_dead (
     kind text not null,
     dedup bytea,
     priority smallint not null,
-    attempts smallint not null,
-    max_attempts smallint not null,
+    attempts integer not null,
+    max_attempts integer not null,
     worker text,
     scan_id bigint references scan,
     payload jsonb not null,

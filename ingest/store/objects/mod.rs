@@ -35,6 +35,13 @@ pub trait ObjectStore: std::fmt::Debug + Send + Sync {
     /// Copies the object into a new file, in bounded memory; right for originals.
     fn get_file<'a>(&'a self, key: &'a ObjectKey, file: &'a Path) -> Answer<'a, ()>;
 
+    /// Where the object lies on this machine, for stores that keep files: it spares a copy. The
+    /// object need not be there.
+    fn local_path(&self, key: &ObjectKey) -> Option<std::path::PathBuf> {
+        let _ = key;
+        None
+    }
+
     fn head<'a>(&'a self, key: &'a ObjectKey) -> Answer<'a, ObjectHead>;
 
     /// Reads the object back from the store and compares length and digest.

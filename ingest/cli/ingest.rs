@@ -1,0 +1,146 @@
+//! `uketsuke ingest`: takes files or folders in as scans and works until nothing is left.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::watch;
+
+use super::{Common, service};
+use crate::fleet::Until;
+use crate::intake::{Afterwards, collect};
+use crate::store::accounting::{self, Accounting, BatchName, Filter};
+use crate::store::scans::Accepted;
+
+/// Takes in files, or all files below folders, reads them and prints what became of every page.
+/// Files stay where they are; the same bytes again are a logged no-op.
+///
+/// A folder's sub-folders are stations, theirs are batches: scans/STATION[/BATCH]/file.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Scans, or folders of stations
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Also accept fields whose calibration is provisional. None is shipped yet, so nothing is
+    /// accepted with it either
+    #[arg(long)]
+    accept_provisional: bool,
+}
+
+pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
+    if arguments.accept_provisional {
+        eprintln!("uketsuke: no calibration is shipped yet: --accept-provisional changes nothing");
+    }
+    let collected = collect(&arguments.paths)?;
+    for finding in &collected.findings {
+        eprintln!("uketsuke: left where it is: {finding}");
+    }
+    super::runtime()?.block_on(async {
+        let service = service::Service::start(common).await?;
+        let result = ingest(&service, collected.files, common.json).await;
+        service.stop().await;
+        result
+    })
+}
+
+async fn ingest(
+    service: &service::Service,
+    files: Vec<crate::intake::ArrivedFile>,
+    json: bool,
+) -> anyhow::Result<()> {
+    let run = format!("ingest {}", chrono::Utc::now().format("%Y-%m-%dT%H:%M:%S%.6fZ"));
+    let afterwards = Afterwards::Keep { run: run.clone() };
+    let filter = Filter { occasion: Some(run), ..Filter::default() };
+    let (_stop, told) = watch::channel(false);
+
+    let bar = ProgressBar::new(files.len() as u64).with_style(style("taking in")?);
+    let mut failed = 0;
+    for file in &files {
+        match service.reception.take_in(file, &afterwards).await {
+            Ok(Some(Accepted::New(_) | Accepted::Repeated(_) | Accepted::Registered(_))) => {}
+            Ok(None) => {
+                failed += 1;
+                bar.suspend(|| eprintln!("uketsuke: {}: changed while it was read", file.path.display()));
+            }
+            Err(error) => {
+                failed += 1;
+                bar.suspend(|| eprintln!("uketsuke: {error}"));
+            }
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+
+    let waiting = accounting::total(&service.database, &filter).await?;
+    let bar = ProgressBar::new(waiting.scans).with_style(style("reading")?);
+    let done = Arc::new(tokio::sync::Notify::new());
+    let work = async {
+        service.worker.run(Until::Empty, told).await;
+        done.notify_one();
+    };
+    let watch = async {
+        loop {
+            tokio::select! {
+                () = done.notified() => return,
+                () = tokio::time::sleep(Duration::from_millis(500)) => {}
+            }
+            if let Ok(sum) = accounting::total(&service.database, &filter).await {
+                bar.set_position(sum.scans_done + sum.scans_quarantined);
+            }
+        }
+    };
+    tokio::join!(work, watch);
+    bar.finish_and_clear();
+
+    let batches = accounting::by_batch(&service.database, &filter).await?;
+    let total: Accounting = batches.iter().map(|(_, sum)| *sum).sum();
+    if json {
+        println!("{}", serde_json::to_string(&total)?);
+    } else {
+        println!("{}", table(&batches, &total));
+        println!("{}", balance(&total));
+    }
+    anyhow::ensure!(total.balances(), "pages are not accounted for: this is a fault of the program");
+    anyhow::ensure!(failed == 0, "{failed} files could not be taken in; they are where they were");
+    Ok(())
+}
+
+fn style(what: &str) -> anyhow::Result<ProgressStyle> {
+    ProgressStyle::with_template(&format!("{what} {{bar:40}} {{pos}}/{{len}} {{per_sec}} {{eta}}"))
+        .context("the progress bar")
+}
+
+fn table(batches: &[(BatchName, Accounting)], total: &Accounting) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::ASCII_HORIZONTAL_ONLY).set_header([
+        "station", "batch", "files", "repeated", "scans", "quarantined", "pages", "captured", "blank",
+        "unassigned", "captures", "duplicates",
+    ]);
+    let row = |station: &str, batch: &str, sum: &Accounting| {
+        let counts = [
+            sum.arrivals, sum.repeated, sum.scans, sum.scans_quarantined, sum.pages, sum.captured, sum.blank,
+            sum.unassigned, sum.captures, sum.duplicates,
+        ];
+        [station.to_owned(), batch.to_owned()].into_iter().chain(counts.map(|count| count.to_string()))
+    };
+    for (BatchName { station, batch }, sum) in batches {
+        table.add_row(row(station, batch.as_deref().unwrap_or("-"), sum));
+    }
+    table.add_row(row("all", "", total));
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// Sheets in = pages accounted for, in one line.
+fn balance(total: &Accounting) -> String {
+    format!(
+        "{} pages in = {} captured + {} blank + {} unassigned; {} scans quarantined",
+        total.pages, total.captured, total.blank, total.unassigned, total.scans_quarantined,
+    )
+}

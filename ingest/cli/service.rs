@@ -1,0 +1,61 @@
+//! What `ingest` and `serve` run: database, objects, readers, a worker and a reception, put
+//! together from the settings.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use super::Common;
+use crate::fleet::{ReaderPool, Worker};
+use crate::form::Forms;
+use crate::intake::Reception;
+use crate::settings::Settings;
+use crate::store::Database;
+use crate::store::objects::{LocalDirectory, ObjectStore};
+
+pub(super) struct Service {
+    pub settings: Arc<Settings>,
+    pub database: Database,
+    pub reception: Reception,
+    pub worker: Worker,
+}
+
+impl Service {
+    pub async fn start(common: &Common) -> anyhow::Result<Self> {
+        let settings = Arc::new(Settings::load(common.config.as_deref())?);
+        let forms = Arc::new(Forms::load_dir(&settings.paths.forms)?);
+        std::fs::create_dir_all(&common.data)
+            .with_context(|| format!("{}: cannot be made; name another folder with --data", common.data.display()))?;
+        let database = common.database().await?;
+        let objects: Arc<dyn ObjectStore> = Arc::new(LocalDirectory::open(&common.data.join("objects"))?);
+        let program = std::env::current_exe().context("the path of this program")?;
+        let readers = ReaderPool::start(&settings.readers, program, super::reader::arguments(common)).await?;
+        let name = format!("{}:{}", hostname(), std::process::id());
+        let reception = Reception {
+            database: database.clone(),
+            objects: objects.clone(),
+            max_attempts: settings.jobs.max_attempts,
+            actor: name.clone(),
+        };
+        let worker = Worker {
+            database: database.clone(),
+            objects,
+            readers,
+            forms,
+            settings: settings.clone(),
+            name,
+        };
+        Ok(Self { settings, database, reception, worker })
+    }
+
+    pub async fn stop(self) {
+        self.worker.readers.shut_down().await;
+        let Self { database, reception, worker, .. } = self;
+        drop((reception, worker));
+        database.close().await;
+    }
+}
+
+fn hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

@@ -1,0 +1,131 @@
+//! The reader that a reader process is: strings decode, look, read and encode together.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::protocol::{Loaded, Refusal};
+use super::reader::PageReader;
+use crate::decode::{PageImage, Scan};
+use crate::form::{Form, FormPage, Forms};
+use crate::identify::{Identification, SymbolFinder};
+use crate::page::Registration;
+use crate::pipeline::{self, KnownApplication, PageLook, PageRead};
+use crate::publish::{self, registration_for_reading};
+use crate::read::{self, Readers};
+use crate::settings::Settings;
+
+pub struct ScanReader {
+    settings: Settings,
+    forms: Forms,
+    finder: SymbolFinder,
+    readers: Readers,
+    open: Option<Open>,
+}
+
+struct Open {
+    scan: Scan,
+    file_name: String,
+    /// The page last looked at.
+    page: Option<(PageImage, PageLook)>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error(transparent)]
+    Forms(#[from] crate::form::FormError),
+    #[error(transparent)]
+    Readers(#[from] read::ReadError),
+}
+
+impl ScanReader {
+    pub fn load(settings: Settings) -> Result<Self, LoadError> {
+        Ok(Self {
+            forms: Forms::load_dir(&settings.paths.forms)?,
+            finder: SymbolFinder::new(&settings.identify),
+            readers: Readers::load(&settings)?,
+            settings,
+            open: None,
+        })
+    }
+}
+
+impl PageReader for ScanReader {
+    fn loaded(&self) -> Loaded {
+        let forms = self.forms.iter().map(|form| (format!("{}@{}", form.id, form.version), form.digest));
+        Loaded {
+            software: env!("CARGO_PKG_VERSION").to_owned(),
+            models: self.readers.files().clone(),
+            forms: forms.collect::<BTreeMap<_, _>>(),
+        }
+    }
+
+    fn open(&mut self, path: &Path, file_name: &str) -> Result<u32, Refusal> {
+        self.open = None;
+        let Settings { decode, paths, .. } = &self.settings;
+        let scan = Scan::open(path, decode, &paths.pdfium())
+            .map_err(|error| refusal(error.code(), format!("{file_name}: {error}")))?;
+        let pages = scan.page_count();
+        self.open = Some(Open { scan, file_name: file_name.to_owned(), page: None });
+        Ok(pages)
+    }
+
+    fn look(&mut self, index: u32) -> Result<PageLook, Refusal> {
+        let open = self.open.as_mut().ok_or_else(|| out_of_order("no scan is open"))?;
+        // Let go of the page before first: two at a time would double the memory.
+        open.page = None;
+        let image = open
+            .scan
+            .page(index)
+            .map_err(|error| refusal(error.code(), format!("{}: {error}", open.file_name)))?;
+        let look = pipeline::look(&image, index, &self.finder, &self.forms, &self.settings);
+        open.page = Some((image, look.clone()));
+        Ok(look)
+    }
+
+    fn read(&mut self, index: u32, known: Option<&KnownApplication>) -> Result<PageRead, Refusal> {
+        let open = self.open.as_ref().ok_or_else(|| out_of_order("no scan is open"))?;
+        let (image, look) = open
+            .page
+            .as_ref()
+            .filter(|(_, look)| look.index == index)
+            .ok_or_else(|| out_of_order("another page was looked at last"))?;
+        let failed = |code: &str, error: &dyn std::fmt::Display| {
+            refusal(code, format!("{}, page {}: {error}", open.file_name, index + 1))
+        };
+        let readings = match page_to_read(&self.forms, look) {
+            Some((form_page, registration)) => read::read_page(
+                image,
+                registration,
+                form_page,
+                known,
+                &mut self.readers,
+                &self.settings.read,
+            )
+            .map_err(|error| failed("unreadable_fields", &error))?,
+            None => Vec::new(),
+        };
+        let rotation = look.registration.as_ref().map_or(0, Registration::rotation);
+        let image = publish::encode(image, rotation, &self.settings.publish)
+            .map_err(|error| failed("not_encoded", &error))?;
+        Ok(PageRead { image, readings })
+    }
+
+    fn close(&mut self) {
+        self.open = None;
+    }
+}
+
+/// The form's page to read by, where the page is identified and registered well enough.
+fn page_to_read<'a>(forms: &'a Forms, look: &'a PageLook) -> Option<(&'a FormPage, &'a Registration)> {
+    let Identification::Identified(identity) = &look.identification else { return None };
+    let form: &Form = forms.find(&identity.form, &identity.version)?;
+    Some((form.page(identity.page)?, registration_for_reading(form, look)?))
+}
+
+fn refusal(code: &str, message: String) -> Refusal {
+    Refusal { code: code.to_owned(), message }
+}
+
+fn out_of_order(what: &str) -> Refusal {
+    refusal("out_of_order", format!("asked out of order: {what}"))
+}

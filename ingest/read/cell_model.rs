@@ -1,0 +1,154 @@
+//! Our own cell models (`ocr-models/`): tiles to posteriors over a model's classes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rten::{Model, RunOptions, ThreadPool};
+use rten_tensor::NdTensor;
+use rten_tensor::prelude::*;
+
+use super::tile::{self, Tile};
+use super::{Alternative, CharacterReading, ReadError};
+
+/// Classes that are no characters.
+const BLANK: &str = "blank";
+const OTHER: &str = "other";
+
+/// Kana that are published alike, and are one hypothesis: which of the two a person wrote is a
+/// question of size alone.
+const SMALL_AND_LARGE: [(&str, &str); 9] = [
+    ("ァ", "ア"),
+    ("ィ", "イ"),
+    ("ゥ", "ウ"),
+    ("ェ", "エ"),
+    ("ォ", "オ"),
+    ("ャ", "ヤ"),
+    ("ュ", "ユ"),
+    ("ョ", "ヨ"),
+    ("ッ", "ツ"),
+];
+
+/// How many further readings of a cell are given, and how likely one must be.
+const ALTERNATIVES: usize = 4;
+const LEAST_ALTERNATIVE: f32 = 0.001;
+
+/// One model file, loaded.
+pub(super) struct CellModel {
+    model: Model,
+    classes: Vec<String>,
+    path: std::path::PathBuf,
+    threads: Arc<ThreadPool>,
+}
+
+/// What the model says of one cell.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct CellReading {
+    /// The likeliest character (or an empty one for a blank cell), with its alternatives.
+    pub character: CharacterReading,
+    pub content: CellContent,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CellContent {
+    Blank,
+    Character,
+    /// Struck out, scribbled over, or no single character.
+    Other,
+}
+
+impl CellModel {
+    /// Loads a model and checks that it was trained on tiles as they are made here.
+    pub fn load(path: &Path, threads: &Arc<ThreadPool>) -> Result<Self, ReadError> {
+        let bytes = super::model_bytes(path)?;
+        let unusable = |message: String| ReadError::Unusable { path: path.to_owned(), message };
+        let model = Model::load(bytes).map_err(|error| unusable(error.to_string()))?;
+        let fact = |name: &str| {
+            let found = model.metadata().get(name).map(str::to_owned);
+            found.ok_or_else(|| unusable(format!("its metadata lack '{name}'")))
+        };
+        let recipe = fact("recipe")?;
+        if recipe != tile::RECIPE.to_string() {
+            return Err(unusable(format!(
+                "it was trained on tiles of recipe {recipe}, this program makes recipe {}",
+                tile::RECIPE
+            )));
+        }
+        let classes: Vec<String> = fact("classes")?.split('\t').map(str::to_owned).collect();
+        Ok(Self { model, classes, path: path.to_owned(), threads: Arc::clone(threads) })
+    }
+
+    /// Reads all `tiles` in one batch.
+    pub fn read(&self, tiles: &[&Tile]) -> Result<Vec<CellReading>, ReadError> {
+        if tiles.is_empty() {
+            return Ok(Vec::new());
+        }
+        let unusable = |message: String| ReadError::Unusable { path: self.path.clone(), message };
+        let pixels: Vec<f32> = tiles.iter().flat_map(|tile| tile.0.iter().copied()).collect();
+        let input = NdTensor::<f32, 4>::from_data([tiles.len(), 1, tile::SIDE, tile::SIDE], pixels);
+        let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&self.threads)));
+        let output = self.model.run_one(input.view().into(), Some(options));
+        let output = output.map_err(|error| unusable(error.to_string()))?;
+        let logits: NdTensor<f32, 2> =
+            output.try_into().map_err(|_| unusable("its output is no matrix".into()))?;
+        if logits.shape() != [tiles.len(), self.classes.len()] {
+            return Err(unusable(format!("its output has the shape {:?}", logits.shape())));
+        }
+        let logits = logits.to_vec();
+        Ok(logits.chunks(self.classes.len()).map(|row| self.reading(&softmax(row))).collect())
+    }
+
+    fn reading(&self, posteriors: &[f32]) -> CellReading {
+        let of = |name: &str| {
+            self.classes.iter().position(|class| class == name).map_or(0.0, |index| posteriors[index])
+        };
+        let mut ranked: Vec<(&str, f32)> = Vec::with_capacity(self.classes.len());
+        for (class, &posterior) in self.classes.iter().zip(posteriors) {
+            if class == BLANK || class == OTHER {
+                continue;
+            }
+            let pair = SMALL_AND_LARGE.iter().find(|(small, large)| class == small || class == large);
+            let Some((small, large)) = pair else {
+                ranked.push((class, posterior));
+                continue;
+            };
+            // Once for the pair, under the likelier form's name.
+            if class == large {
+                let name = if of(small) > of(large) { small } else { large };
+                ranked.push((name, of(small) + of(large)));
+            }
+        }
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let Some(&(best, best_posterior)) = ranked.first() else {
+            return CellReading { character: blank(1.0), content: CellContent::Other };
+        };
+        if of(BLANK) > best_posterior.max(of(OTHER)) {
+            return CellReading { character: blank(of(BLANK)), content: CellContent::Blank };
+        }
+        let alternatives = ranked[1..]
+            .iter()
+            .take(ALTERNATIVES)
+            .filter(|(_, posterior)| *posterior >= LEAST_ALTERNATIVE)
+            .map(|&(value, posterior)| Alternative { value: value.to_owned(), confidence: posterior.into() })
+            .collect();
+        CellReading {
+            character: CharacterReading {
+                value: best.to_owned(),
+                confidence: best_posterior.into(),
+                alternatives,
+            },
+            content: if of(OTHER) > best_posterior { CellContent::Other } else { CellContent::Character },
+        }
+    }
+}
+
+/// A cell in which nothing is written.
+pub(super) fn blank(confidence: f32) -> CharacterReading {
+    CharacterReading { value: String::new(), confidence: confidence.into(), alternatives: Vec::new() }
+}
+
+fn softmax(logits: &[f32]) -> Vec<f32> {
+    let peak = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f32> = logits.iter().map(|logit| (logit - peak).exp()).collect();
+    let sum: f32 = powers.iter().sum();
+    powers.iter().map(|power| power / sum).collect()
+}

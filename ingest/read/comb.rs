@@ -1,0 +1,170 @@
+//! A row of boxes to one tile a box: box lines out, each stroke to the box that holds most of it.
+
+use image::{GrayImage, Luma};
+
+use super::box_lines;
+use super::components::Components;
+use super::tile::Tile;
+use crate::geometry::RectPx;
+
+/// Ink darker than the paper by this share of the comb's contrast belongs to a stroke.
+const STROKE_SHARE: f32 = 0.4;
+
+/// Strokes with at least this share of their ink in a second box join two characters that touch:
+/// they are cut at the border. Below it, they run over and go to one box whole.
+const JOINED_SHARE: f32 = 0.3;
+
+/// A box is widened for strokes that run over by at most this share of its side.
+const OVERRUN_SHARE: f32 = 0.3;
+
+/// The tile of each box, none for a box without writing. `boxes` lie in `gray` from left to right.
+pub(super) fn tiles(mut gray: GrayImage, boxes: &[RectPx]) -> Vec<Option<Tile>> {
+    box_lines::erase(&mut gray, boxes);
+    let paper = box_lines::median(&gray);
+    let dark = gray.as_raw().iter().copied().min().unwrap_or(paper);
+    let contrast = f32::from(paper.saturating_sub(dark)).max(48.0);
+    let limit = f32::from(paper) - STROKE_SHARE * contrast;
+    let width = gray.width() as usize;
+    let mask: Vec<bool> = gray.as_raw().iter().map(|&level| f32::from(level) < limit).collect();
+    let strokes = Components::of(&mask, width);
+    let owners = owners(&strokes, &gray, boxes);
+    boxes.iter().enumerate().map(|(index, rect)| tile(&gray, &strokes, &owners, index, rect, paper)).collect()
+}
+
+/// Who a stroke belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Box(usize),
+    /// Two characters that touch: each box keeps what lies inside it.
+    Shared,
+    /// Outside every box.
+    None,
+}
+
+fn owners(strokes: &Components, gray: &GrayImage, boxes: &[RectPx]) -> Vec<Owner> {
+    let mut inside = vec![vec![0usize; boxes.len()]; strokes.list.len()];
+    for (index, rect) in boxes.iter().enumerate() {
+        for y in rect.y..(rect.y + rect.h).min(gray.height()) {
+            for x in rect.x..(rect.x + rect.w).min(gray.width()) {
+                if let Some(stroke) = strokes.at(x as usize, y as usize) {
+                    inside[stroke][index] += 1;
+                }
+            }
+        }
+    }
+    strokes
+        .list
+        .iter()
+        .zip(inside)
+        .map(|(stroke, inside)| {
+            let mut shares: Vec<(usize, usize)> =
+                inside.into_iter().enumerate().filter(|(_, area)| *area > 0).collect();
+            shares.sort_by_key(|&(index, area)| (std::cmp::Reverse(area), index));
+            let enough = (JOINED_SHARE * stroke.area as f32) as usize;
+            match shares[..] {
+                [] => Owner::None,
+                // Mostly above, below or beside the comb: a neighbouring line's.
+                [(_, most), ..] if most * 2 < stroke.area && shares.len() == 1 => Owner::None,
+                [_, (_, second), ..] if second > enough => Owner::Shared,
+                [(index, _), ..] => Owner::Box(index),
+            }
+        })
+        .collect()
+}
+
+fn tile(
+    gray: &GrayImage,
+    strokes: &Components,
+    owners: &[Owner],
+    index: usize,
+    rect: &RectPx,
+    paper: u8,
+) -> Option<Tile> {
+    // The frame stays centred on the box, since the place in the box is part of a character.
+    let limit = (OVERRUN_SHARE * rect.w.min(rect.h) as f32) as u32;
+    let overrun = strokes
+        .list
+        .iter()
+        .zip(owners)
+        .filter(|(_, owner)| **owner == Owner::Box(index))
+        .map(|(stroke, _)| {
+            let bounds = stroke.bounds;
+            let beyond = [
+                rect.x.saturating_sub(bounds.x),
+                rect.y.saturating_sub(bounds.y),
+                (bounds.x + bounds.w).saturating_sub(rect.x + rect.w),
+                (bounds.y + bounds.h).saturating_sub(rect.y + rect.h),
+            ];
+            beyond.into_iter().max().unwrap_or(0)
+        })
+        .max()
+        .unwrap_or(0)
+        .min(limit);
+    let overrun = i64::from(overrun);
+    let inside = |x: i64, y: i64| {
+        (i64::from(rect.x)..i64::from(rect.x + rect.w)).contains(&x)
+            && (i64::from(rect.y)..i64::from(rect.y + rect.h)).contains(&y)
+    };
+    // A pixel is the box's if its stroke is, or if it is the blurred edge of such a stroke.
+    let belongs = |x: i64, y: i64| {
+        let owner = strokes.at(x as usize, y as usize).map(|stroke| owners[stroke]);
+        match owner {
+            Some(Owner::Box(owner)) => owner == index,
+            Some(Owner::Shared) | None => inside(x, y),
+            Some(Owner::None) => false,
+        }
+    };
+    let (width, height) = (i64::from(gray.width()), i64::from(gray.height()));
+    let cell = GrayImage::from_fn(rect.w + 2 * overrun as u32, rect.h + 2 * overrun as u32, |x, y| {
+        let (x, y) = (i64::from(rect.x) + i64::from(x) - overrun, i64::from(rect.y) + i64::from(y) - overrun);
+        let on_crop = (0..width).contains(&x) && (0..height).contains(&y);
+        if on_crop && belongs(x, y) { *gray.get_pixel(x as u32, y as u32) } else { Luma([paper]) }
+    });
+    Tile::of(&cell)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three boxes of 60 × 70 side by side, with their outlines.
+    fn boxes() -> Vec<RectPx> {
+        (0..3).map(|index| RectPx { x: 15 + 60 * index, y: 15, w: 60, h: 70 }).collect()
+    }
+
+    fn comb(is_ink: impl Fn(u32, u32) -> bool) -> GrayImage {
+        GrayImage::from_fn(210, 100, |x, y| {
+            let upright = (0..4).any(|line| x.abs_diff(15 + 60 * line) < 2) && (14..87).contains(&y);
+            let level = [15, 85].iter().any(|line| y.abs_diff(*line) < 2) && (14..197).contains(&x);
+            let level = if upright || level { 90 } else { 245 };
+            Luma([if is_ink(x, y) { 30 } else { level }])
+        })
+    }
+
+    fn written(is_ink: impl Fn(u32, u32) -> bool) -> Vec<bool> {
+        tiles(comb(is_ink), &boxes()).iter().map(Option::is_some).collect()
+    }
+
+    #[test]
+    fn empty_boxes_are_blank() {
+        assert_eq!(written(|_, _| false), [false, false, false]);
+    }
+
+    #[test]
+    fn a_stroke_that_runs_over_stays_with_its_box() {
+        let slanting = |x: u32, y: u32| (30..75).contains(&y) && (80..86).contains(&(x + y / 2 + 10));
+        assert_eq!(written(slanting), [true, false, false]);
+        // From the middle of the second box a little into the third.
+        assert_eq!(written(|x, y| (95..143).contains(&x) && (48..54).contains(&y)), [false, true, false]);
+    }
+
+    #[test]
+    fn characters_that_touch_are_parted() {
+        assert_eq!(written(|x, y| (40..110).contains(&x) && (48..54).contains(&y)), [true, true, false]);
+    }
+
+    #[test]
+    fn writing_of_the_line_above_is_not_the_combs() {
+        assert_eq!(written(|x, y| (40..46).contains(&x) && y < 20), [false, false, false]);
+    }
+}

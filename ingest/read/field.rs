@@ -1,0 +1,255 @@
+//! One field after another: what is cut, which reader reads it, and what its reading is.
+
+use image::GrayImage;
+
+use super::cell_model::{self, CellContent, CellReading};
+use super::crop::{self, Crop};
+use super::digits::{self, Padding};
+use super::line::{self, Line};
+use super::mark::{self, Marked};
+use super::tile::Tile;
+use super::{CharacterReading, Evidence, EvidenceSource, FieldReading, InkState, ReadError};
+use crate::form::{Field, FieldKind};
+use crate::geometry::{Affine, RectMm};
+
+/// At which cells, lines and marks are read; a box of 6 mm then has 71 pixels. Scans of another
+/// resolution are resampled, so that the readers see one scale.
+pub(super) const READ_DPI: f64 = 300.0;
+
+/// Around a field, so that its outline and strokes that run over are seen whole.
+const MARGIN_MM: f64 = 1.0;
+
+/// Signing leaves at least this much ink: some 4 mm of a thin pen's stroke.
+const SIGNED_MM2: f64 = 1.5;
+
+/// The name of a mark or signature's value where there is ink.
+const PRESENT: &str = "present";
+
+/// A field's piece of the page.
+pub(super) struct Piece<'a> {
+    pub field: &'a Field,
+    pub crop: Crop,
+}
+
+impl<'a> Piece<'a> {
+    pub fn cut(page: &GrayImage, map: &Affine, field: &'a Field) -> Option<Self> {
+        let area = area_of(field)?.grown(MARGIN_MM);
+        Some(Self { field, crop: crop::cut(page, map, area, READ_DPI) })
+    }
+
+    /// What is published of the field: a gray PNG, upright, with its margin.
+    pub fn picture(&self, page: &GrayImage, map: &Affine, dpi: u32) -> Result<Vec<u8>, ReadError> {
+        let picture = crop::cut(page, map, self.crop.area, f64::from(dpi));
+        crop::png_of(&picture).map_err(|source| ReadError::Picture { field: self.field.name.clone(), source })
+    }
+
+    /// The tiles of a comb's cells.
+    pub fn tiles(&self) -> Vec<Option<Tile>> {
+        let boxes: Vec<_> = self.field.cells.iter().map(|cell| self.crop.pixels(cell)).collect();
+        super::comb::tiles(self.crop.gray.clone(), &boxes)
+    }
+}
+
+/// Around all cells and options of a field.
+fn area_of(field: &Field) -> Option<RectMm> {
+    let options = field.options.iter().map(|option| option.area);
+    RectMm::around(field.cells.iter().copied().chain(options))
+}
+
+/// What of a reading depends on the kind of its field.
+struct Content {
+    value: Option<String>,
+    score: f64,
+    state: InkState,
+    characters: Vec<CharacterReading>,
+    evidence: Vec<Evidence>,
+}
+
+/// The reading of a comb, given those of its written cells in their order.
+pub(super) fn comb(
+    field: &Field,
+    tiles: &[Option<Tile>],
+    readings: &mut impl Iterator<Item = CellReading>,
+) -> FieldReading {
+    let cells: Vec<CellReading> = tiles
+        .iter()
+        .map(|tile| {
+            let blank = || CellReading { character: cell_model::blank(1.0), content: CellContent::Blank };
+            tile.as_ref().and_then(|_| readings.next()).unwrap_or_else(blank)
+        })
+        .collect();
+    let legible = cells.iter().all(|cell| cell.content != CellContent::Other);
+    let mut characters: Vec<CharacterReading> = cells.into_iter().map(|cell| cell.character).collect();
+    let content = if field.kind == FieldKind::Kana {
+        let joined = join_kana(&mut characters, legible);
+        Content { characters, ..joined }
+    } else {
+        let groups = groups(&field.cells);
+        let joined = digits::join(&characters, &groups, padding_of(field), legible);
+        Content {
+            value: joined.value,
+            score: joined.score,
+            state: joined.state,
+            characters,
+            evidence: Vec::new(),
+        }
+    };
+    let evidence = cell_evidence(&content);
+    reading(field, Content { evidence, ..content })
+}
+
+/// An account number is always the seven digits to pay to; a date's parts have their own length.
+fn padding_of(field: &Field) -> Padding {
+    match field.name.as_str() {
+        "account_number" => Padding::Whole(7),
+        "application_date" => Padding::Groups,
+        _ => Padding::None,
+    }
+}
+
+/// The lengths of the groups of boxes in a comb: a gap of half a box parts them.
+fn groups(cells: &[RectMm]) -> Vec<usize> {
+    let mut groups = vec![1];
+    for pair in cells.windows(2) {
+        match groups.last_mut() {
+            Some(length) if pair[1].x - pair[0].right() < pair[0].w / 2.0 => *length += 1,
+            _ => groups.push(1),
+        }
+    }
+    groups
+}
+
+/// Blank cells at the end are dropped, one between characters is a space; an unwritten cell at the
+/// front is nothing.
+fn join_kana(characters: &mut Vec<CharacterReading>, legible: bool) -> Content {
+    let last = characters.iter().rposition(|cell| !cell.value.is_empty());
+    characters.truncate(last.map_or(0, |last| last + 1));
+    let score = characters.iter().filter(|cell| !cell.value.is_empty()).map(|cell| cell.confidence).product();
+    let text: String =
+        characters.iter().map(|cell| if cell.value.is_empty() { " " } else { &cell.value }).collect();
+    let text = text.trim_start().to_owned();
+    let (value, state) = match (text.is_empty(), legible) {
+        (_, false) => (None, InkState::Ambiguous),
+        (true, true) => (None, InkState::Blank),
+        (false, true) => (Some(text), InkState::Written),
+    };
+    Content { value, score, state, characters: Vec::new(), evidence: Vec::new() }
+}
+
+fn cell_evidence(content: &Content) -> Vec<Evidence> {
+    let written: String = content.characters.iter().map(|cell| cell.value.as_str()).collect();
+    if written.is_empty() {
+        return Vec::new();
+    }
+    vec![Evidence { source: EvidenceSource::CellModel, value: Some(written), score: content.score }]
+}
+
+/// The reading of a mark.
+pub(super) fn mark(piece: &Piece) -> FieldReading {
+    let options = &piece.field.options;
+    let likelihoods: Vec<f64> = options
+        .iter()
+        .map(|option| mark::likelihood(&piece.crop.part(&option.area, MARGIN_MM), &option.area))
+        .collect();
+    let evidence = options
+        .iter()
+        .zip(&likelihoods)
+        .map(|(option, &score)| Evidence {
+            source: EvidenceSource::Ink,
+            value: Some(option.value.clone()),
+            score,
+        })
+        .collect();
+    let (value, state, score) = match mark::decide(&likelihoods) {
+        Marked::None { score } => (None, InkState::Blank, score),
+        Marked::One { option, score } => (Some(options[option].value.clone()), InkState::Written, score),
+        Marked::Unclear { score } => (None, InkState::Ambiguous, score),
+    };
+    reading(piece.field, Content { value, score, state, characters: Vec::new(), evidence })
+}
+
+/// The reading of a signature: whether there is one.
+pub(super) fn signature(piece: &Piece) -> FieldReading {
+    let ink_mm2: f64 = piece.field.cells.iter().map(|cell| line::ink_mm2(&piece.crop, cell)).sum();
+    let score = 1.0 / (1.0 + (4.0 * (SIGNED_MM2 - ink_mm2)).exp());
+    let evidence = vec![Evidence { source: EvidenceSource::Ink, value: None, score }];
+    let (value, state) = match ink_mm2 >= SIGNED_MM2 {
+        true => (Some(PRESENT.to_owned()), InkState::Written),
+        false => (None, InkState::Blank),
+    };
+    let content = Content { value, score: score.max(1.0 - score), state, characters: Vec::new(), evidence };
+    reading(piece.field, content)
+}
+
+/// The reading of a text. `expected` is what the register says stands here.
+pub(super) fn text(
+    piece: &Piece,
+    readers: Option<&mut super::LineReaders>,
+    expected: Option<&str>,
+) -> Result<FieldReading, ReadError> {
+    let Some(line) = piece.field.cells.first().and_then(|cell| Line::find(&piece.crop, cell)) else {
+        let content = Content {
+            value: None,
+            score: 1.0,
+            state: InkState::Blank,
+            characters: Vec::new(),
+            evidence: Vec::new(),
+        };
+        return Ok(reading(piece.field, content));
+    };
+    let Some(readers) = readers else {
+        let content = Content {
+            value: None,
+            score: 0.0,
+            state: InkState::Written,
+            characters: Vec::new(),
+            evidence: Vec::new(),
+        };
+        return Ok(reading(piece.field, content));
+    };
+    let characters = without_outer_spaces(readers.model.read(&line.gray)?);
+    let read: String = characters.iter().map(|character| character.value.as_str()).collect();
+    let score = characters.iter().map(|character| character.confidence).product();
+    let mut evidence = Vec::new();
+    if !read.is_empty() {
+        evidence.push(Evidence { source: EvidenceSource::LineModel, value: Some(read.clone()), score });
+    }
+    let second = readers.tesseract.read_line(&line.gray, READ_DPI as u32);
+    evidence.extend(second.map(|second| Evidence {
+        source: EvidenceSource::Tesseract,
+        value: Some(second.text),
+        score: second.confidence,
+    }));
+    if let Some(expected) = expected {
+        let support = evidence.iter().filter_map(|one| one.value.as_deref());
+        let score = support.map(|read| line::similarity(read, expected)).fold(0.0, f64::max);
+        evidence.push(Evidence {
+            source: EvidenceSource::RegisterSupport,
+            value: Some(expected.to_owned()),
+            score,
+        });
+    }
+    let content = match read.is_empty() {
+        true => Content { value: None, score: 0.0, state: InkState::Ambiguous, characters, evidence },
+        false => Content { value: Some(read), score, state: InkState::Written, characters, evidence },
+    };
+    Ok(reading(piece.field, content))
+}
+
+fn without_outer_spaces(mut characters: Vec<CharacterReading>) -> Vec<CharacterReading> {
+    let written = |character: &CharacterReading| !character.value.trim().is_empty();
+    characters.truncate(characters.iter().rposition(written).map_or(0, |last| last + 1));
+    characters.drain(..characters.iter().position(written).unwrap_or(0));
+    characters
+}
+
+fn reading(field: &Field, content: Content) -> FieldReading {
+    FieldReading {
+        field: field.name.clone(),
+        value: content.value,
+        score: content.score,
+        state: content.state,
+        characters: content.characters,
+        evidence: content.evidence,
+    }
+}

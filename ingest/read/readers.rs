@@ -1,0 +1,88 @@
+//! What a process needs to read: the models, loaded once.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rten::ThreadPool;
+
+use super::cell_model::CellModel;
+use super::line_model::LineModel;
+use super::tesseract::Tesseract;
+use crate::digest::Sha256;
+use crate::settings::Settings;
+
+/// Our own models, below `paths.models`.
+const DIGITS: &str = "digits.onnx";
+const KATAKANA: &str = "katakana.onnx";
+
+/// Tesseract's data for lines.
+const LANGUAGE: &str = "jpn";
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("{}: the model is missing or cannot be read ({source}); run scripts/setup", path.display())]
+    Missing { path: PathBuf, source: std::io::Error },
+    #[error("{}: the model cannot be used: {message}; run scripts/setup, or train it anew as ocr-models/README.md says", path.display())]
+    Unusable { path: PathBuf, message: String },
+    #[error(
+        "Tesseract does not start with the language '{language}'; run scripts/setup, which installs tesseract-ocr-{language}"
+    )]
+    Tesseract { language: String },
+    #[error("field {field}: its picture cannot be encoded: {source}")]
+    Picture { field: String, source: png::EncodingError },
+}
+
+/// The models of a reader process, on one thread.
+pub struct Readers {
+    pub(super) digits: CellModel,
+    pub(super) katakana: CellModel,
+    /// None where the settings have them off.
+    pub(super) lines: Option<LineReaders>,
+    files: BTreeMap<String, Sha256>,
+}
+
+pub(super) struct LineReaders {
+    pub model: LineModel,
+    pub tesseract: Tesseract,
+}
+
+impl Readers {
+    /// Loads the cell models of `paths.models` and, where `read.line_models` is on, the line model
+    /// of `paths.vendor` and Tesseract; some 0.2 s and 150 MiB.
+    pub fn load(settings: &Settings) -> Result<Self, ReadError> {
+        let threads = Arc::new(ThreadPool::with_num_threads(1));
+        let own = |name: &str| settings.paths.models.join(name);
+        let mut paths = vec![own(DIGITS), own(KATAKANA)];
+        let digits = CellModel::load(&own(DIGITS), &threads)?;
+        let katakana = CellModel::load(&own(KATAKANA), &threads)?;
+        let lines = if settings.read.line_models {
+            let path = settings.paths.line_model();
+            let model = LineModel::load(&path, &threads)?;
+            paths.push(path);
+            Some(LineReaders { model, tesseract: Tesseract::start(LANGUAGE)? })
+        } else {
+            None
+        };
+        let files = paths.iter().map(|path| Ok((name_of(path), digest_of(path)?)));
+        let files = files.collect::<Result<_, ReadError>>()?;
+        Ok(Self { digits, katakana, lines, files })
+    }
+
+    /// SHA-256 of each model file by name, for a record's provenance.
+    pub fn files(&self) -> &BTreeMap<String, Sha256> {
+        &self.files
+    }
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn digest_of(path: &Path) -> Result<Sha256, ReadError> {
+    Ok(Sha256::of(&model_bytes(path)?))
+}
+
+pub(super) fn model_bytes(path: &Path) -> Result<Vec<u8>, ReadError> {
+    std::fs::read(path).map_err(|source| ReadError::Missing { path: path.to_owned(), source })
+}

@@ -1,0 +1,236 @@
+//! The photocopies that applicants glue onto the sheet for them: the inside of a passbook, where
+//! the bank shows number and holder, and a card that proves who somebody is. Plain but plausible;
+//! the card is nobody's.
+
+use rand::Rng;
+use tiny_skia::PathBuilder;
+
+use super::applicant::Application;
+use super::bank::AccountKind;
+use super::fonts::{self, Fonts};
+use super::hand::placed;
+use super::ink::{Ink, Medium, Pen, rectangle};
+use super::random;
+use crate::form::{FormPage, Printed};
+use crate::geometry::{PointMm, RectMm};
+use crate::register::Household;
+
+/// ISO/IEC 7810 ID-1.
+const CARD_MM: (f64, f64) = (85.6, 54.0);
+/// The upper page of a passbook that lies open, cut off at the fold.
+const PASSBOOK_MM: (f64, f64) = (140.0, 72.0);
+
+/// A copy that was cut out and glued on: millimetres from its top left corner to the page's.
+struct Copy<'a> {
+    fonts: &'a Fonts,
+    inks: &'a mut Vec<Ink>,
+    corner: PointMm,
+    sin: f64,
+    cos: f64,
+    /// How dark the copier made black.
+    toner: f32,
+}
+
+/// Glues both copies onto a page: the card into the upper of the boxes that have room for them, the
+/// passbook into the lower; a copy that fits nowhere is left out.
+pub(super) fn glue(
+    page: &FormPage,
+    household: &Household,
+    application: &Application,
+    fonts: &Fonts,
+    source: &mut impl Rng,
+) -> Vec<Ink> {
+    let mut inks = Vec::new();
+    let mut boxes = boxes(page);
+    for (size, draw) in
+        [(CARD_MM, draw_card as fn(&mut Copy<'_>, &Household, &Application)), (PASSBOOK_MM, draw_passbook)]
+    {
+        let Some(place) = boxes.iter().position(|area| area.w >= size.0 && area.h >= size.1) else {
+            continue;
+        };
+        let area = boxes.remove(place);
+        let (sin, cos) = (0.02 * random::bell(source)).sin_cos();
+        let corner = PointMm {
+            x: area.x + (area.w - size.0) * source.random_range(0.25..0.75),
+            y: area.y + (area.h - size.1) * source.random_range(0.2..0.8),
+        };
+        let toner = source.random_range(0.7..1.0);
+        let mut copy = Copy { fonts, inks: &mut inks, corner, sin, cos, toner };
+        let gray = source.random_range(222..252);
+        copy.area(RectMm { x: 0.0, y: 0.0, w: size.0, h: size.1 }, gray);
+        copy.frame(RectMm { x: 0.0, y: 0.0, w: size.0, h: size.1 }, 0.2);
+        draw(&mut copy, household, application);
+    }
+    inks
+}
+
+/// The page's empty boxes from top to bottom: those with no other box inside.
+fn boxes(page: &FormPage) -> Vec<RectMm> {
+    let all: Vec<RectMm> = page
+        .printed
+        .iter()
+        .filter_map(|printed| match printed {
+            Printed::Box(printed) if printed.border.is_some() => Some(printed.area),
+            _ => None,
+        })
+        .collect();
+    let is_outer = |area: &RectMm| all.iter().any(|other| other != area && area.contains(other));
+    let mut boxes: Vec<RectMm> = all.iter().copied().filter(|area| !is_outer(area)).collect();
+    boxes.sort_by(|a, b| a.y.total_cmp(&b.y));
+    boxes
+}
+
+fn draw_card(copy: &mut Copy<'_>, household: &Household, _: &Application) {
+    copy.area(RectMm { x: 0.0, y: 15.5, w: CARD_MM.0, h: 6.0 }, 205);
+    copy.text("氏名", 3.0, 6.0, 2.2);
+    copy.text(&household.head_name, 11.0, 6.2, 3.6);
+    copy.text(&household.birth_date.replace('-', "."), 55.0, 6.0, 2.6);
+    copy.text("住所", 3.0, 12.0, 2.2);
+    copy.text(&household.address, 11.0, 12.0, 2.4);
+    copy.text("有効期限  2024年 誕生日まで", 3.0, 19.6, 3.0);
+    copy.text("見本 運転免許証", 3.0, 48.0, 4.2);
+    copy.frame(RectMm { x: 3.0, y: 24.0, w: 48.0, h: 18.0 }, 0.2);
+    for row in 1..3 {
+        let y = 24.0 + 6.0 * f64::from(row);
+        copy.area(RectMm { x: 3.0, y, w: 48.0, h: 0.2 }, 90);
+    }
+    // A face: head and shoulders, as dark as copiers make photographs.
+    let photo = RectMm { x: 58.0, y: 22.0, w: 24.0, h: 29.0 };
+    copy.area(photo, 168);
+    copy.disc(70.0, 33.0, 6.0, 70);
+    copy.disc(70.0, 34.5, 4.8, 140);
+    copy.disc(70.0, 46.5, 4.4, 50);
+    copy.area(RectMm { x: 62.0, y: 44.5, w: 16.0, h: 6.4 }, 50);
+    copy.frame(photo, 0.25);
+}
+
+fn draw_passbook(copy: &mut Copy<'_>, household: &Household, application: &Application) {
+    copy.area(RectMm { x: 0.0, y: 0.0, w: PASSBOOK_MM.0, h: 11.0 }, 196);
+    // The fold.
+    copy.area(RectMm { x: 0.0, y: PASSBOOK_MM.1 - 1.2, w: PASSBOOK_MM.0, h: 1.2 }, 110);
+    let holder = half_width(&application.holder_kana);
+    let number = &application.account.number;
+    match &application.account.kind {
+        AccountKind::Bank { bank, branch, current } => {
+            copy.text(&format!("{}  総合口座通帳", bank.name), 5.0, 7.5, 4.6);
+            copy.text("店番", 6.0, 22.0, 2.6);
+            copy.text(branch.0, 6.0, 28.0, 4.4);
+            copy.text("科目", 28.0, 22.0, 2.6);
+            copy.text(if *current { "当座預金" } else { "普通預金" }, 28.0, 28.0, 3.8);
+            copy.text("口座番号", 58.0, 22.0, 2.6);
+            copy.text(number, 58.0, 28.0, 4.4);
+            copy.text(&format!("お取引店  {}", branch.1), 6.0, 66.0, 3.4);
+        }
+        AccountKind::Yucho(yucho) => {
+            copy.text("ゆうちょ銀行  通常貯金", 5.0, 7.5, 4.6);
+            copy.text("記号", 6.0, 22.0, 2.6);
+            copy.text(&yucho.symbol, 6.0, 28.0, 4.4);
+            copy.text("番号", 40.0, 22.0, 2.6);
+            copy.text(&yucho.number, 40.0, 28.0, 4.4);
+            let transfer = format!(
+                "店名 {}  店番 {}  普通預金  口座番号 {number}",
+                yucho.branch_name(),
+                yucho.branch_code(),
+            );
+            copy.text("【他金融機関からの振込用】", 6.0, 62.0, 2.8);
+            copy.text(&transfer, 6.0, 68.0, 3.4);
+        }
+    }
+    copy.text("おなまえ", 6.0, 38.0, 2.6);
+    copy.text(&holder, 6.0, 44.5, 4.4);
+    // Another holder than the head of the household is another name, known by its kana only.
+    if holder == half_width(&household.head_kana) {
+        copy.text(&format!("{}  様", household.head_name), 6.0, 53.0, 4.8);
+    }
+    for row in 0..3 {
+        copy.area(RectMm { x: 4.0, y: 31.0 + 8.5 * f64::from(row), w: 96.0, h: 0.15 }, 120);
+    }
+}
+
+impl Copy<'_> {
+    fn place(&self, x: f64, y: f64) -> (f32, f32) {
+        let placed_x = self.corner.x + x * self.cos - y * self.sin;
+        let placed_y = self.corner.y + x * self.sin + y * self.cos;
+        (placed_x as f32, placed_y as f32)
+    }
+
+    fn outline(&self, area: RectMm) -> Option<tiny_skia::Path> {
+        let upright = rectangle(area)?;
+        let turn = tiny_skia::Transform::from_row(
+            self.cos as f32,
+            self.sin as f32,
+            -self.sin as f32,
+            self.cos as f32,
+            self.corner.x as f32,
+            self.corner.y as f32,
+        );
+        upright.transform(turn)
+    }
+
+    fn push(&mut self, path: Option<tiny_skia::Path>, pen: Pen, gray: u8, density: f32) {
+        let medium = Medium::Cover;
+        self.inks.extend(path.map(|path| Ink { path, pen, colour: [gray; 3], density, medium }));
+    }
+
+    fn area(&mut self, area: RectMm, gray: u8) {
+        let path = self.outline(area);
+        self.push(path, Pen::Area, gray, 1.0);
+    }
+
+    fn frame(&mut self, area: RectMm, width: f32) {
+        let path = self.outline(area);
+        self.push(path, Pen::Line(width), 90, 1.0);
+    }
+
+    fn disc(&mut self, x: f64, y: f64, radius: f32, gray: u8) {
+        let (x, y) = self.place(x, y);
+        self.push(PathBuilder::from_circle(x, y, radius), Pen::Area, gray, 1.0);
+    }
+
+    /// Prints a line whose baseline begins at (x, y), `em` millimetres high.
+    fn text(&mut self, text: &str, x: f64, y: f64, em: f64) {
+        let face = self.fonts.printed.face();
+        let baseline = f64::from(face.ascender()) / f64::from(face.units_per_em());
+        let mut along = x;
+        for character in text.chars() {
+            let Some(glyph) = fonts::glyph(&face, character) else {
+                along += em / 2.0;
+                continue;
+            };
+            let path = placed(&glyph, |[gx, gy]| {
+                self.place(along + f64::from(gx) * em, y + (f64::from(gy) - baseline) * em)
+            });
+            along += f64::from(glyph.advance) * em;
+            self.push(path, Pen::Area, 36, self.toner);
+        }
+    }
+}
+
+/// Kana as banks print them: half-width, ゛ and ゜ behind the letter.
+fn half_width(kana: &str) -> String {
+    use unicode_normalization::UnicodeNormalization;
+    const FULL: &str = "ヲァィゥェォャュョッーアイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワン";
+    kana.nfkc()
+        .nfd()
+        .map(|part| match part {
+            '\u{3099}' => 'ﾞ',
+            '\u{309a}' => 'ﾟ',
+            part => FULL
+                .chars()
+                .position(|full| full == part)
+                .and_then(|place| char::from_u32('ｦ' as u32 + place as u32))
+                .unwrap_or(part),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passbooks_print_half_width_kana() {
+        assert_eq!(half_width("ワタナベ　ショウタ"), "ﾜﾀﾅﾍﾞ ｼｮｳﾀ");
+        assert_eq!(half_width("ハットリ パン"), "ﾊｯﾄﾘ ﾊﾟﾝ");
+    }
+}

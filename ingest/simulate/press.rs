@@ -1,0 +1,81 @@
+//! The empty form of a household, as its own PDF prints it, as pixels. The only place here that
+//! knows pdfium; it locks itself, so that threads take turns (a page takes milliseconds).
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use pdfium_render::prelude::{PdfBitmapFormat, PdfPage, PdfRenderConfig, Pdfium};
+use tiny_skia::Pixmap;
+
+use super::SimulateError;
+use crate::form::{Form, print};
+use crate::register::Household;
+
+/// A library can be bound once in a process.
+static PDFIUM: OnceLock<Result<Pdfium, String>> = OnceLock::new();
+
+/// Prints forms with libpdfium.
+pub struct Press {
+    pdfium: &'static Pdfium,
+}
+
+impl Press {
+    /// Binds `libpdfium.so` of the folder `vendor`; of the first folder, if asked again.
+    pub fn bind(vendor: &Path) -> Result<Self, SimulateError> {
+        let bound = PDFIUM.get_or_init(|| {
+            let library = vendor.join("libpdfium.so");
+            Pdfium::bind_to_library(&library)
+                .map(Pdfium::new)
+                .map_err(|error| format!("{}: {error}", library.display()))
+        });
+        match bound {
+            Ok(pdfium) => Ok(Self { pdfium }),
+            Err(reason) => Err(SimulateError::Rendering { form: "(any)".to_owned(), reason: reason.clone() }),
+        }
+    }
+
+    /// All pages of `form` for `household`, in order, each a gray picture of `dpi`.
+    pub(super) fn print(
+        &self,
+        form: &Form,
+        household: &Household,
+        dpi: f64,
+    ) -> Result<Vec<Pixmap>, SimulateError> {
+        let failed = |reason: String| SimulateError::Rendering { form: form.id.clone(), reason };
+        let pdf = print::pdf_of(form, std::slice::from_ref(household))
+            .map_err(|error| failed(error.to_string()))?;
+        let document =
+            self.pdfium.load_pdf_from_byte_slice(&pdf, None).map_err(|error| failed(error.to_string()))?;
+        let pages: Vec<Pixmap> = document
+            .pages()
+            .iter()
+            .map(|page| render(&page, dpi).map_err(failed))
+            .collect::<Result<_, _>>()?;
+        if pages.len() == form.pages.len() {
+            Ok(pages)
+        } else {
+            Err(failed(format!("it has {} pages, its print {}", form.pages.len(), pages.len())))
+        }
+    }
+}
+
+fn render(page: &PdfPage<'_>, dpi: f64) -> Result<Pixmap, String> {
+    let pixels = |points: f32| (f64::from(points) / 72.0 * dpi).round() as i32;
+    let (width, height) = (pixels(page.width().value), pixels(page.height().value));
+    let config = PdfRenderConfig::new()
+        .set_fixed_size(width, height)
+        .set_format(PdfBitmapFormat::Gray)
+        .set_reverse_byte_order(false);
+    let bitmap = page.render_with_config(&config).map_err(|error| error.to_string())?;
+    let mut pixmap = Pixmap::new(width as u32, height as u32)
+        .ok_or_else(|| format!("a page of {width} × {height} pixels is none"))?;
+    let gray = bitmap.as_raw_bytes();
+    // pdfium begins every row at a multiple of four bytes.
+    let stride = gray.len() / height as usize;
+    for (row, line) in pixmap.data_mut().chunks_exact_mut(width as usize * 4).enumerate() {
+        for (pixel, &value) in line.chunks_exact_mut(4).zip(&gray[row * stride..]) {
+            pixel.copy_from_slice(&[value, value, value, 255]);
+        }
+    }
+    Ok(pixmap)
+}

@@ -1,0 +1,45 @@
+//! What is true of every simulated page; one JSON object a line of `truth.jsonl`. The format is
+//! described in docs/formats.md.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::applicant::Entry;
+use crate::application_id::ApplicationId;
+use crate::form::{SymbolRole, Symbology};
+use crate::geometry::Affine;
+
+/// One page of one file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageTruth {
+    /// Relative to the folder of `truth.jsonl`, with '/' between its parts.
+    pub file: String,
+    /// The page's place in its file, from 0.
+    pub page_index: u32,
+    /// Of the sheet, also for its blank back.
+    pub application_id: ApplicationId,
+    pub form: String,
+    pub version: String,
+    /// The form's page; none for a blank back.
+    pub page: Option<u32>,
+    pub blank: bool,
+    /// Quarter turns clockwise, in degrees, that bring the scan upright.
+    pub rotation: u32,
+    /// What is left of the turn after that, clockwise.
+    pub skew_deg: f64,
+    pub dpi: u32,
+    /// From millimetres on the form's page to pixels of the scan; none for a blank back.
+    pub map: Option<Affine>,
+    pub symbols: Vec<SymbolTruth>,
+    /// Fields of this page by name, printed ones too.
+    pub fields: BTreeMap<String, Entry>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SymbolTruth {
+    pub role: SymbolRole,
+    pub symbology: Symbology,
+    /// False where it was blotted, scribbled over or scratched.
+    pub intact: bool,
+}
