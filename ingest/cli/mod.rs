@@ -5,8 +5,10 @@ mod doctor;
 mod forms;
 mod ingest;
 mod inspect;
+mod quarantine;
 mod reader;
 mod recognize;
+mod records;
 mod register;
 mod serve;
 mod service;
@@ -54,11 +56,14 @@ enum Command {
     Serve(serve::Arguments),
     Inspect(inspect::Arguments),
     Doctor(doctor::Arguments),
+    /// Show scans that could not be read, and put them back
+    Quarantine(quarantine::Arguments),
     /// Read pictures of handwritten cells; one JSON line an image
     Recognize(recognize::Arguments),
     /// Reads scans for a worker over stdin and stdout
     #[command(hide = true)]
     Reader,
+    Records(records::Arguments),
     /// The register of households
     Register(register::Arguments),
     /// Fill in and "scan" forms, with the truth about every page
@@ -68,13 +73,29 @@ enum Command {
 impl Common {
     /// The database that DATABASE_URL names, else the private one in the data folder.
     async fn database(&self) -> Result<Database, StoreError> {
-        let url = std::env::var("DATABASE_URL").ok();
+        let url = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
         Database::connect(&self.data, url.as_deref()).await
     }
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")
+}
+
+/// Who is named in events as the one that acted, for commands typed by a person.
+const OPERATOR: &str = "command line";
+
+/// Runs work with the database, and closes it behind.
+fn with_database<T>(
+    common: &Common,
+    work: impl AsyncFnOnce(&Database) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    runtime()?.block_on(async {
+        let database = common.database().await?;
+        let result = work(&database).await;
+        database.close().await;
+        result
+    })
 }
 
 /// Logs go to stderr, as text; UKETSUKE_LOG chooses what (`info`, `uketsuke=debug`). A service tells
@@ -103,8 +124,10 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&common, arguments),
         Command::Inspect(arguments) => inspect::run(&common, arguments),
         Command::Doctor(arguments) => doctor::run(&common, arguments),
+        Command::Quarantine(arguments) => quarantine::run(&common, arguments),
         Command::Reader => reader::run(&common),
         Command::Recognize(arguments) => recognize::run(&common, arguments),
+        Command::Records(arguments) => records::run(&common, arguments),
         Command::Register(arguments) => register::run(&common, arguments),
         Command::Simulate(arguments) => simulate::run(&common, arguments),
     };
