@@ -68,7 +68,8 @@ fn assert_same(found: &GrayImage, expected: &GrayImage, what: &str) {
 
 fn assert_near(found: &GrayImage, expected: &GrayImage, what: &str) {
     assert_eq!(found.dimensions(), expected.dimensions(), "{what}");
-    let sum: u64 = std::iter::zip(found.as_raw(), expected.as_raw()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    let sum: u64 =
+        std::iter::zip(found.as_raw(), expected.as_raw()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
     let mean = sum as f64 / expected.as_raw().len() as f64;
     assert!(mean < 4.0, "{what}: {mean} gray levels of mean difference");
 }
@@ -142,7 +143,10 @@ fn gray_and_coloured_tiffs_keep_their_pixels() {
             let page = TiffPage::new(size, bits, samples, photometric, strip.clone());
             std::fs::write(&source, scans::tiff(&[page], 0)).expect("space");
             scans::tiffcp(&source, options, &target);
-            let page = drop.open(&target).and_then(|scan| scan.page(0)).unwrap_or_else(|error| panic!("{what}: {error}"));
+            let page = drop
+                .open(&target)
+                .and_then(|scan| scan.page(0))
+                .unwrap_or_else(|error| panic!("{what}: {error}"));
             assert!(!page.bilevel && page.declared_dpi.is_none(), "{what}");
             match &page.colour {
                 None => {
@@ -154,7 +158,8 @@ fn gray_and_coloured_tiffs_keep_their_pixels() {
                     assert_eq!(samples, 1, "{what}");
                 }
                 Some(colour) => {
-                    let luma = |raw: &[u8]| GrayImage::from_raw(size.0 * 3, size.1, raw.to_vec()).expect("the size");
+                    let luma =
+                        |raw: &[u8]| GrayImage::from_raw(size.0 * 3, size.1, raw.to_vec()).expect("the size");
                     assert!(is_jpeg || *colour.as_raw() == rgb, "{what}");
                     // Half-resolution colours of JPEG differ more on this rainbow than on a page.
                     let is_subsampled = is_jpeg && !options[1].contains(":r");
@@ -197,7 +202,9 @@ fn tiffs_of_unusual_writers_are_read() {
 
     for (dpi, expected) in [((300, 1), Some(300.0)), ((1, 1), None), ((0, 0), None), ((u32::MAX, 1), None)] {
         let resolution = Value::Rational(dpi.0, dpi.1);
-        let declared = TiffPage::bilevel().with(tag::X_RESOLUTION, resolution.clone()).with(tag::Y_RESOLUTION, resolution);
+        let declared = TiffPage::bilevel()
+            .with(tag::X_RESOLUTION, resolution.clone())
+            .with(tag::Y_RESOLUTION, resolution);
         assert_eq!(page(declared).declared_dpi, expected, "{dpi:?}");
     }
 }
@@ -372,7 +379,10 @@ fn limits_are_named_and_nothing_is_allocated_for_what_exceeds_them() {
     assert_eq!(drop.error(&jpeg).code(), "too_many_bytes");
     let drop = Drop::with_limits(|limits| limits.max_pages = 1);
     let error = drop.error(&scans::tiff(&[TiffPage::bilevel(), TiffPage::bilevel()], 0));
-    assert_eq!(error.to_string(), "the scan has 2 pages, the limit is 1; split it, or raise decode.max_pages");
+    assert_eq!(
+        error.to_string(),
+        "the scan has 2 pages, the limit is 1; split it, or raise decode.max_pages"
+    );
 }
 
 fn flate2_crc(bytes: &[u8]) -> u32 {
@@ -383,12 +393,16 @@ fn flate2_crc(bytes: &[u8]) -> u32 {
 
 #[test]
 fn a_pdf_of_five_thousand_pages_is_refused_or_read_page_by_page() {
-    let pages: Vec<PdfPage> = (0..5000).map(|_| PdfPage { content: "0 0 9 9 re f", ..PdfPage::of(PdfImage::Group4) }).collect();
+    let pages: Vec<PdfPage> =
+        (0..5000).map(|_| PdfPage { content: "0 0 9 9 re f", ..PdfPage::of(PdfImage::Group4) }).collect();
     let bytes = scans::saved(scans::pdf(&pages));
     let drop = Drop::new();
     let error = drop.error(&bytes);
     assert_eq!(error.code(), "too_many_pages");
-    assert!(error.to_string().contains("5000 pages") && error.to_string().contains("decode.max_pages"), "{error}");
+    assert!(
+        error.to_string().contains("5000 pages") && error.to_string().contains("decode.max_pages"),
+        "{error}"
+    );
 
     let drop = Drop::with_limits(|limits| limits.max_pages = 5000);
     std::fs::write(drop.path("scan"), &bytes).expect("space");

@@ -6,9 +6,9 @@ mod ingest;
 mod inspect;
 mod reader;
 mod recognize;
+mod register;
 mod serve;
 mod service;
-mod register;
 mod simulate;
 
 use std::path::PathBuf;

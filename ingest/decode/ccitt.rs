@@ -48,7 +48,11 @@ impl<'a> Decoder<'a> {
             }
             Coding::Group4 => true,
         };
-        if two_dimensional { self.line_by_the_one_above()? } else { self.line_by_itself()? }
+        if two_dimensional {
+            self.line_by_the_one_above()?
+        } else {
+            self.line_by_itself()?
+        }
         if self.bits.is_over() {
             return Err(Fault::truncated("its fax data end in the middle of a line"));
         }
@@ -228,7 +232,8 @@ impl BitReader for Bits<'_> {
         let byte = self.position / 8;
         let window = match self.data.get(byte..byte + 4) {
             Some(bytes) => u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]),
-            None => (0..4).fold(0, |window, i| window << 8 | u32::from(self.data.get(byte + i).copied().unwrap_or(0))),
+            None => (0..4)
+                .fold(0, |window, i| window << 8 | u32::from(self.data.get(byte + i).copied().unwrap_or(0))),
         };
         let window = window << (self.position % 8);
         (1..=16).contains(&bits).then(|| (window >> (32 - bits)) as u16)
@@ -262,7 +267,9 @@ mod tests {
     }
 
     fn packed(line: &[bool]) -> Vec<u8> {
-        line.chunks(8).map(|bits| bits.iter().enumerate().fold(0, |byte, (i, bit)| byte | u8::from(*bit) << (7 - i))).collect()
+        line.chunks(8)
+            .map(|bits| bits.iter().enumerate().fold(0, |byte, (i, bit)| byte | u8::from(*bit) << (7 - i)))
+            .collect()
     }
 
     proptest! {
@@ -318,7 +325,8 @@ mod tests {
     #[test]
     fn a_line_longer_than_the_page_is_an_error() {
         let data = [0b1011_0111, 0b0011_0000];
-        let error = Decoder::new(&data, Coding::ModifiedHuffman, 12).line(&mut [0; 2]).expect_err("16 pixels");
+        let error =
+            Decoder::new(&data, Coding::ModifiedHuffman, 12).line(&mut [0; 2]).expect_err("16 pixels");
         assert!(matches!(error, Fault::Damaged { .. }), "{error}");
     }
 }

@@ -36,10 +36,7 @@ impl PdfScan {
         // pdfium keeps the last error for the whole process: one opening at a time, so that each
         // sees its own.
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-        let pdfium = match *loaded {
-            Some(pdfium) => pdfium,
-            None => *loaded.insert(load(library)?),
-        };
+        let pdfium = load_once(&mut loaded, library)?;
         let document = pdfium.load_pdf_from_reader(file, None).map_err(|error| match error {
             PdfiumError::PdfiumLibraryInternalError(
                 PdfiumInternalError::PasswordError | PdfiumInternalError::SecurityError,
@@ -79,6 +76,18 @@ impl PdfScan {
 
 /// pdfium is initialised once a process and never unloaded.
 static LOADED: Mutex<Option<&'static Pdfium>> = Mutex::new(None);
+
+/// For whoever else renders with pdfium in this process: it can be bound only once.
+pub(crate) fn shared(library: &Path) -> Result<&'static Pdfium, Fault> {
+    load_once(&mut LOADED.lock().unwrap_or_else(PoisonError::into_inner), library)
+}
+
+fn load_once(loaded: &mut Option<&'static Pdfium>, library: &Path) -> Result<&'static Pdfium, Fault> {
+    match *loaded {
+        Some(pdfium) => Ok(pdfium),
+        None => Ok(*loaded.insert(load(library)?)),
+    }
+}
 
 fn load(library: &Path) -> Result<&'static Pdfium, Fault> {
     let bindings = Pdfium::bind_to_library(library)
@@ -129,7 +138,8 @@ fn scanned_image<'a>(page: &'a PdfPage<'a>) -> Option<ScannedImage<'a>> {
     }
 
     let bounds = page.boundaries().bounding().ok()?.bounds;
-    let (left, bottom) = (matrix.e() + right.0.min(0.0) + up.0.min(0.0), matrix.f() + right.1.min(0.0) + up.1.min(0.0));
+    let (left, bottom) =
+        (matrix.e() + right.0.min(0.0) + up.0.min(0.0), matrix.f() + right.1.min(0.0) + up.1.min(0.0));
     let (width, height) = (right.0.abs() + up.0.abs(), right.1.abs() + up.1.abs());
     let (page_width, page_height) = (bounds.width().value, bounds.height().value);
     let is_near = |a: f32, b: f32, size: f32| (a - b).abs() <= EDGE_TOLERANCE * size;
@@ -170,7 +180,8 @@ impl ScannedImage<'_> {
 fn check_jpeg_is_whole(image: &PdfPageImageObject) -> Result<(), Fault> {
     let filters = image.filters();
     let mut filters = filters.iter();
-    let is_jpeg = filters.next().is_some_and(|filter| filter.name() == "DCTDecode") && filters.next().is_none();
+    let is_jpeg =
+        filters.next().is_some_and(|filter| filter.name() == "DCTDecode") && filters.next().is_none();
     if is_jpeg {
         let stored = image.get_raw_image_data().map_err(damaged)?;
         if !jpeg_segments::survey(&stored[..])?.is_whole() {
@@ -203,7 +214,11 @@ fn to_page(bitmap: &PdfBitmap) -> Result<Option<PageImage>, Fault> {
         }
         PdfBitmapFormat::BGRx | PdfBitmapFormat::BGRA => {
             let pixels = rows.flat_map(|row| row[..4 * width].as_chunks::<4>().0);
-            PageImage::from_rgb(w, h, pixels.flat_map(|[blue, green, red, _]| [*red, *green, *blue]).collect())?
+            PageImage::from_rgb(
+                w,
+                h,
+                pixels.flat_map(|[blue, green, red, _]| [*red, *green, *blue]).collect(),
+            )?
         }
     }))
 }

@@ -6,7 +6,9 @@ use super::pixels::{cmyk_to_rgb, ycbcr_to_rgb};
 /// What the samples of a pixel mean.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Meaning {
-    Gray { white_is_zero: bool },
+    Gray {
+        white_is_zero: bool,
+    },
     Rgb,
     /// One colour for each value; missing ones are black.
     Palette(Vec<[u8; 3]>),
@@ -57,7 +59,8 @@ impl Sampling {
             16 => {
                 let (words, _) = row.as_chunks_mut::<2>();
                 for i in self.samples..words.len() {
-                    words[i] = self.to_bytes(self.to_word(words[i]).wrapping_add(self.to_word(words[i - self.samples])));
+                    words[i] = self
+                        .to_bytes(self.to_word(words[i]).wrapping_add(self.to_word(words[i - self.samples])));
                 }
             }
             bits => return Err(Fault::unsupported(format!("a predictor with {bits} bits a sample"))),
@@ -78,7 +81,8 @@ impl Sampling {
             bits => {
                 let mask = (1_u8 << bits) - 1;
                 let per_byte = 8 / bits;
-                let values = row.iter().flat_map(|byte| (1..=per_byte).map(move |i| byte >> (8 - i * bits) & mask));
+                let values =
+                    row.iter().flat_map(|byte| (1..=per_byte).map(move |i| byte >> (8 - i * bits) & mask));
                 samples.extend(values.take(count));
             }
         }

@@ -141,10 +141,8 @@ async fn blocking<T: Send + 'static>(
 fn look(path: &Path) -> Result<Option<Seen>, TakeInError> {
     let unreadable = |source| TakeInError::Unreadable { path: path.to_owned(), source };
     // A FIFO put in place of the file since it was watched must not block, a link not be followed.
-    let opened = std::fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path);
+    let opened =
+        std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
     let file = match opened {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(unreadable)?,

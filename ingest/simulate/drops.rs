@@ -164,16 +164,17 @@ fn drop_of<'a>(
         order.formats.iter().copied().filter(|format| !piled || format.holds_many()).collect();
     let format = *formats.choose(&mut source).ok_or(SimulateError::NoFormat)?;
     let station = order.stations.choose(&mut source).ok_or(SimulateError::NoStation)?;
+    let scanner = if order.clean {
+        Scanner::clean(format.modes())
+    } else {
+        Scanner::of_chance(format.modes(), &mut source)
+    };
     Ok(Drop {
         households,
         name: format!("{station}/batch-{:03}/{:06}", first / BATCH + 1, first + 1),
         format,
-        packing: Packing::of_chance(&mut source),
-        scanner: if order.clean {
-            Scanner::clean(format.modes())
-        } else {
-            Scanner::of_chance(format.modes(), &mut source)
-        },
+        packing: Packing::of_chance(scanner.mode, &mut source),
+        scanner,
         duplex: !order.clean && source.random_bool(DUPLEX),
     })
 }
@@ -231,4 +232,54 @@ fn write(path: &PathBuf, bytes: &[u8]) -> Result<(), SimulateError> {
         fs::create_dir_all(parent).map_err(unwritable)?;
     }
     fs::write(path, bytes).map_err(unwritable)
+}
+
+#[cfg(test)]
+mod search {
+    use super::*;
+    #[test]
+    fn seeds() {
+        let households: Vec<Household> = (0..14).map(|p| super::super::register::household(1, p)).collect();
+        let forms = crate::form::Forms::load_dir(Path::new("config/forms")).unwrap();
+        for seed in 1..600 {
+            let order = Order {
+                forms: forms.iter().cloned().collect(),
+                households: households.clone(),
+                seed,
+                formats: Format::ALL.to_vec(),
+                stations: vec!["kita".into(), "naka".into(), "minami".into()],
+                clean: false,
+            };
+            let drops = drops(&order).unwrap();
+            let mut kinds = std::collections::BTreeSet::new();
+            let mut size = 0.0;
+            let mut dpis = std::collections::BTreeSet::new();
+            for d in &drops {
+                use super::super::scanner::Mode::*;
+                let s = &d.scanner;
+                kinds.insert(format!(
+                    "{:?}{:?}{:?}",
+                    d.format,
+                    s.mode,
+                    if matches!(d.format, Format::Tiff) { Some(d.packing) } else { None }
+                ));
+                dpis.insert(s.dpi);
+                let mp = 8.7 * (s.dpi as f64 / 300.0).powi(2);
+                let ll = d.packing == Packing::Lossless || d.format == Format::Png;
+                let per = match (s.mode, ll) {
+                    (Bilevel, _) => 0.012,
+                    (Gray, false) => 0.05,
+                    (Colour, false) => 0.075,
+                    (Gray, true) => 0.8,
+                    (Colour, true) => 2.2,
+                };
+                size += mp * per * d.households.len() as f64 * 1.6 * if d.duplex { 1.6 } else { 1.0 };
+            }
+            let piled = drops.iter().any(|d| d.households.len() > 1);
+            let duplex = drops.iter().filter(|d| d.duplex).count();
+            if piled && duplex > 0 && kinds.len() >= 8 && size < 10.5 && dpis.len() == 3 {
+                println!("seed {seed} {} {size:.1} {duplex} {kinds:?}", kinds.len());
+            }
+        }
+    }
 }

@@ -39,7 +39,11 @@ pub fn sample_page() -> image::GrayImage {
 /// One bit a pixel, 1 for white, rows padded to bytes.
 pub fn packed(page: &image::GrayImage) -> Vec<u8> {
     let pack = |bits: &[u8]| bits.iter().enumerate().fold(0, |byte, (i, pixel)| byte | (pixel & 0x80) >> i);
-    page.rows().flat_map(|row| row.map(|pixel| pixel.0[0]).collect::<Vec<_>>().chunks(8).map(pack).collect::<Vec<_>>()).collect()
+    page.rows()
+        .flat_map(|row| {
+            row.map(|pixel| pixel.0[0]).collect::<Vec<_>>().chunks(8).map(pack).collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 /// The values of a tag.
@@ -59,7 +63,13 @@ pub struct TiffPage {
 
 impl TiffPage {
     /// `bits` of one sample, `samples` a pixel.
-    pub fn new((width, height): (u32, u32), bits: u16, samples: u16, photometric: u16, strip: Vec<u8>) -> Self {
+    pub fn new(
+        (width, height): (u32, u32),
+        bits: u16,
+        samples: u16,
+        photometric: u16,
+        strip: Vec<u8>,
+    ) -> Self {
         let tags = vec![
             (tag::WIDTH, Value::Long(vec![width])),
             (tag::LENGTH, Value::Long(vec![height])),
@@ -119,8 +129,12 @@ pub fn tiff(pages: &[TiffPage], next_of_last: u32) -> Vec<u8> {
 
 fn entry(tag: u16, value: &Value, file: &mut Vec<u8>) -> Vec<u8> {
     let (kind, count, mut bytes): (u16, usize, Vec<u8>) = match value {
-        Value::Short(values) => (3, values.len(), values.iter().flat_map(|value| value.to_le_bytes()).collect()),
-        Value::Long(values) => (4, values.len(), values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+        Value::Short(values) => {
+            (3, values.len(), values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        }
+        Value::Long(values) => {
+            (4, values.len(), values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        }
         Value::Rational(a, b) => (5, 1, [a.to_le_bytes(), b.to_le_bytes()].concat()),
     };
     if bytes.len() > 4 {
@@ -154,7 +168,9 @@ pub fn jpeg(page: &image::GrayImage, quality: u8) -> Vec<u8> {
     let (width, height) = page.dimensions();
     let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, quality);
     encoder.set_density(jpeg_encoder::PixelDensity::dpi(300));
-    encoder.encode(page.as_raw(), width as u16, height as u16, jpeg_encoder::ColorType::Luma).expect("memory");
+    encoder
+        .encode(page.as_raw(), width as u16, height as u16, jpeg_encoder::ColorType::Luma)
+        .expect("memory");
     bytes
 }
 
@@ -219,7 +235,8 @@ pub fn pdf(pages: &[PdfPage]) -> Document {
             description.set("DecodeParms", parameters);
         }
         let image = document.add_object(Stream::new(description, data));
-        let font = document.add_object(dictionary! { "Type" => "Font", "Subtype" => "Type1", "BaseFont" => "Helvetica" });
+        let font = document
+            .add_object(dictionary! { "Type" => "Font", "Subtype" => "Type1", "BaseFont" => "Helvetica" });
         let content = document.add_object(Stream::new(dictionary! {}, page.content.as_bytes().to_vec()));
         let page = document.add_object(dictionary! {
             "Type" => "Page", "Parent" => tree, "Rotate" => page.rotate, "Contents" => content,
