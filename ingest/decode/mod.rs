@@ -49,7 +49,7 @@ enum Pages {
     Tiff(tiff::TiffScan),
     Jpeg(File),
     Png(File),
-    Pdf(pdfium::PdfScan),
+    Pdf(Box<pdfium::PdfScan>),
 }
 
 impl Scan {
@@ -80,7 +80,7 @@ impl Scan {
             Some(Format::Jpeg) => Pages::Jpeg(file),
             Some(Format::Png) => Pages::Png(file),
             Some(Format::Pdf) => {
-                Pages::Pdf(pdfium::PdfScan::open(file, pdfium_library, settings.pdf_render_dpi)?)
+                Pages::Pdf(Box::new(pdfium::PdfScan::open(file, pdfium_library, settings.pdf_render_dpi)?))
             }
             None => return Err(Fault::UnknownFormat { looks_like: format::looks_like(&head) }),
         };

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use super::folder::open_seen;
 use crate::decode::Fault;
 use crate::decode::format::{self, Format, HEAD_BYTES};
 use crate::decode::tiff_directory::{Directory, TiffFile, tag};
@@ -23,7 +24,10 @@ pub enum Completeness {
 
 /// Looks at the file as it is now. An error is one of reading, never of content.
 pub fn is_complete(path: &Path) -> io::Result<Completeness> {
-    let mut file = File::open(path)?;
+    let mut file = open_seen(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("is not a regular file"));
+    }
     let mut head = Vec::with_capacity(HEAD_BYTES);
     (&file).take(HEAD_BYTES as u64).read_to_end(&mut head)?;
     file.rewind()?;

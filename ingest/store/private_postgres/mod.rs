@@ -18,6 +18,7 @@ mod server;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Child;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -67,7 +68,7 @@ pub enum PrivatePostgresError {
 pub struct PrivatePostgres {
     options: PgConnectOptions,
     /// Ends the watch when it is dropped.
-    watch: Option<(Sender<()>, JoinHandle<()>)>,
+    watch: Option<(Sender<()>, JoinHandle<Option<Child>>)>,
     server: Server,
     /// Shared lock on `users`; none once it is let go of.
     using: Option<File>,
@@ -101,6 +102,7 @@ impl PrivatePostgres {
                         Err(error) => tracing::error!(%error, "PostgreSQL has died"),
                     }
                 }
+                child
             })
             .map_err(|source| PrivatePostgresError::File {
                 path: socket,
@@ -126,15 +128,18 @@ impl PrivatePostgres {
     }
 
     fn leave(&mut self) -> Result<(), PrivatePostgresError> {
-        if let Some((sender, watch)) = self.watch.take() {
+        let child = self.watch.take().and_then(|(sender, watch)| {
             drop(sender);
             // A panic of the watch was reported by the panic hook.
-            let _ = watch.join();
+            watch.join().unwrap_or_default()
+        });
+        let Some(using) = self.using.take() else { return Ok(()) };
+        self.server.leave(using)?;
+        // If it is a child of ours and has stopped: its last trace goes.
+        if let Some(mut child) = child {
+            let _ = child.try_wait();
         }
-        match self.using.take() {
-            Some(using) => self.server.leave(using),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 
