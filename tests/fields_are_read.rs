@@ -69,7 +69,13 @@ impl Page {
         let scale = (size / f64::from(face.units_per_em())) as f32;
         let place = Transform::from_row(scale, 0.0, 0.0, -scale, x as f32, y as f32);
         let path = outline.0.finish().expect("an outline");
-        self.0.fill_path(&path, &Self::ink(40), FillRule::Winding, place.post_concat(Self::transform()), None);
+        self.0.fill_path(
+            &path,
+            &Self::ink(40),
+            FillRule::Winding,
+            place.post_concat(Self::transform()),
+            None,
+        );
     }
 
     /// A comb at (10 mm, y): its field, drawn and filled in (`_` stays blank).
@@ -138,7 +144,9 @@ fn read(page: Page, fields: Vec<Field>, line_models: bool) -> Vec<FieldReading> 
         fields,
     };
     let registration = Registration { map: MAP, residual_px: 0.1 };
-    let known = KnownApplication { head_name: "山田 太郎".to_owned(), head_kana: "ヤマダ タロウ".to_owned() };
+    let known = KnownApplication {
+        head_name: "山田 太郎".to_owned(), head_kana: "ヤマダ タロウ".to_owned()
+    };
     let readings =
         read_page(&page.scan(), &registration, &form_page, Some(&known), &mut readers, &settings.read)
             .expect("readable");

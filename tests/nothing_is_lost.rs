@@ -27,7 +27,8 @@ impl Site {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let paths = ["config/forms", "ocr-models", "vendor", "config/calibration"].map(|path| home.join(path));
+        let paths =
+            ["config/forms", "ocr-models", "vendor", "config/calibration"].map(|path| home.join(path));
         let [forms, models, vendor, calibration] = paths.map(|path| path.display().to_string());
         let config = format!(
             "[paths]\nforms = {forms:?}\nmodels = {models:?}\nvendor = {vendor:?}\ncalibration = {calibration:?}\n\

@@ -117,13 +117,31 @@ fn style(what: &str) -> anyhow::Result<ProgressStyle> {
 fn table(batches: &[(BatchName, Accounting)], total: &Accounting) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_HORIZONTAL_ONLY).set_header([
-        "station", "batch", "files", "repeated", "scans", "quarantined", "pages", "captured", "blank",
-        "unassigned", "captures", "duplicates",
+        "station",
+        "batch",
+        "files",
+        "repeated",
+        "scans",
+        "quarantined",
+        "pages",
+        "captured",
+        "blank",
+        "unassigned",
+        "captures",
+        "duplicates",
     ]);
     let row = |station: &str, batch: &str, sum: &Accounting| {
         let counts = [
-            sum.arrivals, sum.repeated, sum.scans, sum.scans_quarantined, sum.pages, sum.captured, sum.blank,
-            sum.unassigned, sum.captures, sum.duplicates,
+            sum.arrivals,
+            sum.repeated,
+            sum.scans,
+            sum.scans_quarantined,
+            sum.pages,
+            sum.captured,
+            sum.blank,
+            sum.unassigned,
+            sum.captures,
+            sum.duplicates,
         ];
         [station.to_owned(), batch.to_owned()].into_iter().chain(counts.map(|count| count.to_string()))
     };

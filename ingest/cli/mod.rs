@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand; each parses, calls the library and prints. Results go
 //! to stdout, progress and errors to stderr; the exit code is 0, 1 (it failed) or 2 (wrong usage).
 
+mod doctor;
 mod forms;
 mod ingest;
 mod inspect;
@@ -13,6 +14,7 @@ mod serve;
 mod service;
 mod simulate;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -53,6 +55,7 @@ enum Command {
     Ingest(ingest::Arguments),
     Serve(serve::Arguments),
     Inspect(inspect::Arguments),
+    Doctor(doctor::Arguments),
     /// Show scans that could not be read, and put them back
     Quarantine(quarantine::Arguments),
     /// Read pictures of handwritten cells; one JSON line an image
@@ -95,22 +98,32 @@ fn with_database<T>(
     })
 }
 
-/// Logs go to stderr, as text; UKETSUKE_LOG chooses what (`info`, `uketsuke=debug`).
-fn log_to_stderr() {
+/// Logs go to stderr, as text; UKETSUKE_LOG chooses what (`info`, `uketsuke=debug`). A service tells
+/// what it does, a command with a progress bar only what is wrong.
+fn log_to_stderr(command: &Command) {
+    let default = match command {
+        Command::Serve(_) => "warn,uketsuke=info",
+        _ => "warn",
+    };
     let filter = tracing_subscriber::EnvFilter::try_from_env("UKETSUKE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,uketsuke=info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
 }
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let CommandLine { common, command } = CommandLine::parse();
-    log_to_stderr();
+    log_to_stderr(&command);
     let result = match command {
         Command::Forms(arguments) => forms::run(&common, arguments),
         Command::Ingest(arguments) => ingest::run(&common, arguments),
         Command::Serve(arguments) => serve::run(&common, arguments),
         Command::Inspect(arguments) => inspect::run(&common, arguments),
+        Command::Doctor(arguments) => doctor::run(&common, arguments),
         Command::Quarantine(arguments) => quarantine::run(&common, arguments),
         Command::Reader => reader::run(&common),
         Command::Recognize(arguments) => recognize::run(&common, arguments),

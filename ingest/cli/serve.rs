@@ -54,9 +54,9 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
 
 async fn serve(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
     let roles: BTreeSet<Role> = arguments.roles.into_iter().collect();
-    let listener = TcpListener::bind(arguments.listen)
-        .await
-        .with_context(|| format!("{}: cannot listen; name another address with --listen", arguments.listen))?;
+    let listener = TcpListener::bind(arguments.listen).await.with_context(|| {
+        format!("{}: cannot listen; name another address with --listen", arguments.listen)
+    })?;
     let address = listener.local_addr().unwrap_or(arguments.listen);
     let service = Service::start(common).await?;
     let (stop, stopped) = watch::channel(false);

@@ -24,8 +24,9 @@ impl Service {
     pub async fn start(common: &Common) -> anyhow::Result<Self> {
         let settings = Arc::new(Settings::load(common.config.as_deref())?);
         let forms = Arc::new(Forms::load_dir(&settings.paths.forms)?);
-        std::fs::create_dir_all(&common.data)
-            .with_context(|| format!("{}: cannot be made; name another folder with --data", common.data.display()))?;
+        std::fs::create_dir_all(&common.data).with_context(|| {
+            format!("{}: cannot be made; name another folder with --data", common.data.display())
+        })?;
         let database = common.database().await?;
         let objects: Arc<dyn ObjectStore> = Arc::new(LocalDirectory::open(&common.data.join("objects"))?);
         let program = std::env::current_exe().context("the path of this program")?;
@@ -37,14 +38,8 @@ impl Service {
             max_attempts: settings.jobs.max_attempts,
             actor: name.clone(),
         };
-        let worker = Worker {
-            database: database.clone(),
-            objects,
-            readers,
-            forms,
-            settings: settings.clone(),
-            name,
-        };
+        let worker =
+            Worker { database: database.clone(), objects, readers, forms, settings: settings.clone(), name };
         Ok(Self { settings, database, reception, worker })
     }
 

@@ -48,7 +48,11 @@ impl<'a> Decoder<'a> {
             }
             Coding::Group4 => true,
         };
-        if two_dimensional { self.line_by_the_one_above()? } else { self.line_by_itself()? }
+        if two_dimensional {
+            self.line_by_the_one_above()?
+        } else {
+            self.line_by_itself()?
+        }
         if self.bits.is_over() {
             return Err(Fault::truncated("its fax data end in the middle of a line"));
         }
@@ -94,7 +98,7 @@ impl<'a> Decoder<'a> {
         // Index into `reference` from which b1 is searched.
         let mut search = 0;
         while start < self.width {
-            let code = mode::decode(&mut self.bits).ok_or_else(|| self.bad_code())?;
+            let code = self.mode().ok_or_else(|| self.bad_code())?;
             let b1 = self.b1(&mut search, start, at_line_start, is_black);
             match code {
                 Mode::Pass => start = self.reference.get(search + 1).copied().unwrap_or(self.width),
@@ -117,6 +121,26 @@ impl<'a> Decoder<'a> {
             at_line_start = false;
         }
         Ok(())
+    }
+
+    /// The next code of table 1/T.6. Looked up here and not in `fax`: half of all codes of a page are
+    /// these.
+    fn mode(&mut self) -> Option<Mode> {
+        let (mode, bits) = match self.bits.peek(7)? {
+            0b100_0000.. => (Mode::Vertical(0), 1),
+            0b011_0000.. => (Mode::Vertical(1), 3),
+            0b010_0000.. => (Mode::Vertical(-1), 3),
+            0b001_0000.. => (Mode::Horizontal, 3),
+            0b000_1000.. => (Mode::Pass, 4),
+            0b000_0110.. => (Mode::Vertical(2), 6),
+            0b000_0100.. => (Mode::Vertical(-2), 6),
+            0b000_0011 => (Mode::Vertical(3), 7),
+            0b000_0010 => (Mode::Vertical(-3), 7),
+            0b000_0001 => (Mode::Extension, 7),
+            0 => return mode::decode(&mut self.bits),
+        };
+        self.bits.consume(bits).ok()?;
+        Some(mode)
     }
 
     /// b1: the first change on the line above that lies right of `start` and is to the colour that
@@ -228,7 +252,8 @@ impl BitReader for Bits<'_> {
         let byte = self.position / 8;
         let window = match self.data.get(byte..byte + 4) {
             Some(bytes) => u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]),
-            None => (0..4).fold(0, |window, i| window << 8 | u32::from(self.data.get(byte + i).copied().unwrap_or(0))),
+            None => (0..4)
+                .fold(0, |window, i| window << 8 | u32::from(self.data.get(byte + i).copied().unwrap_or(0))),
         };
         let window = window << (self.position % 8);
         (1..=16).contains(&bits).then(|| (window >> (32 - bits)) as u16)
@@ -262,7 +287,9 @@ mod tests {
     }
 
     fn packed(line: &[bool]) -> Vec<u8> {
-        line.chunks(8).map(|bits| bits.iter().enumerate().fold(0, |byte, (i, bit)| byte | u8::from(*bit) << (7 - i))).collect()
+        line.chunks(8)
+            .map(|bits| bits.iter().enumerate().fold(0, |byte, (i, bit)| byte | u8::from(*bit) << (7 - i)))
+            .collect()
     }
 
     proptest! {
@@ -318,7 +345,8 @@ mod tests {
     #[test]
     fn a_line_longer_than_the_page_is_an_error() {
         let data = [0b1011_0111, 0b0011_0000];
-        let error = Decoder::new(&data, Coding::ModifiedHuffman, 12).line(&mut [0; 2]).expect_err("16 pixels");
+        let error =
+            Decoder::new(&data, Coding::ModifiedHuffman, 12).line(&mut [0; 2]).expect_err("16 pixels");
         assert!(matches!(error, Fault::Damaged { .. }), "{error}");
     }
 }

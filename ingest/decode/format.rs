@@ -65,7 +65,9 @@ pub(super) fn looks_like(head: &[u8]) -> Option<&'static str> {
         (0, b"\x7fELF", "a program"),
         (0, b"MZ", "a program"),
     ];
-    let known = KNOWN.iter().find(|(offset, bytes, _)| head.get(*offset..).is_some_and(|rest| rest.starts_with(bytes)));
+    let known = KNOWN
+        .iter()
+        .find(|(offset, bytes, _)| head.get(*offset..).is_some_and(|rest| rest.starts_with(bytes)));
     known.map(|(_, _, name)| *name).or_else(|| is_text(head).then_some("a text file"))
 }
 
@@ -78,7 +80,8 @@ fn is_text(head: &[u8]) -> bool {
         }
         Err(_) => return false,
     };
-    !valid.is_empty() && valid.chars().all(|character| !character.is_control() || character.is_ascii_whitespace())
+    !valid.is_empty()
+        && valid.chars().all(|character| !character.is_control() || character.is_ascii_whitespace())
 }
 
 #[cfg(test)]

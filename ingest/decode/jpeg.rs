@@ -77,10 +77,8 @@ impl Picture {
             }
             _ => bytes,
         };
-        let options = DecoderOptions::default()
-            .set_strict_mode(true)
-            .set_max_width(MAX_SIDE)
-            .set_max_height(MAX_SIDE);
+        let options =
+            DecoderOptions::default().set_strict_mode(true).set_max_width(MAX_SIDE).set_max_height(MAX_SIDE);
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(stream), options);
         let fault = |error| Fault::damaged(format!("its JPEG data cannot be decoded ({error})"));
         decoder.decode_headers().map_err(fault)?;

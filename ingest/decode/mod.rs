@@ -8,7 +8,7 @@ pub(crate) mod format;
 mod jpeg;
 pub(crate) mod jpeg_segments;
 pub(crate) mod pdf_tail;
-mod pdfium;
+pub(crate) mod pdfium;
 mod pixels;
 mod png;
 mod tiff;
@@ -49,13 +49,17 @@ enum Pages {
     Tiff(tiff::TiffScan),
     Jpeg(File),
     Png(File),
-    Pdf(pdfium::PdfScan),
+    Pdf(Box<pdfium::PdfScan>),
 }
 
 impl Scan {
     /// Opens a scan and counts its pages; no page is decoded yet. The bytes decide what it is, not
     /// the name. `pdfium_library` is loaded at the first PDF of the process.
-    pub fn open(path: &Path, settings: &settings::Decode, pdfium_library: &Path) -> Result<Self, DecodeError> {
+    pub fn open(
+        path: &Path,
+        settings: &settings::Decode,
+        pdfium_library: &Path,
+    ) -> Result<Self, DecodeError> {
         Self::open_any(path, settings, pdfium_library).map_err(DecodeError::scan)
     }
 
@@ -75,7 +79,9 @@ impl Scan {
             Some(Format::Tiff) => Pages::Tiff(tiff::TiffScan::open(file)?),
             Some(Format::Jpeg) => Pages::Jpeg(file),
             Some(Format::Png) => Pages::Png(file),
-            Some(Format::Pdf) => Pages::Pdf(pdfium::PdfScan::open(file, pdfium_library, settings.pdf_render_dpi)?),
+            Some(Format::Pdf) => {
+                Pages::Pdf(Box::new(pdfium::PdfScan::open(file, pdfium_library, settings.pdf_render_dpi)?))
+            }
             None => return Err(Fault::UnknownFormat { looks_like: format::looks_like(&head) }),
         };
         let count = match &pages {
@@ -134,7 +140,11 @@ const MIN_SIDE: u64 = 16;
 
 impl Limits {
     fn of(settings: &settings::Decode) -> Self {
-        Self { pages: settings.max_pages, megapixels: settings.max_page_megapixels, page_mib: settings.max_page_mib }
+        Self {
+            pages: settings.max_pages,
+            megapixels: settings.max_page_megapixels,
+            page_mib: settings.max_page_mib,
+        }
     }
 
     fn check_pages(&self, found: u64) -> Result<u32, Fault> {

@@ -60,8 +60,7 @@ pub(super) fn cmyk_to_rgb([cyan, magenta, yellow, black]: [u8; 4]) -> [u8; 3] {
 
 /// JPEG's full-range YCbCr (T.871), which TIFF uses too.
 pub(super) fn ycbcr_to_rgb([y, blue_difference, red_difference]: [u8; 3]) -> [u8; 3] {
-    let (y, cb, cr) =
-        (f32::from(y), f32::from(blue_difference) - 128.0, f32::from(red_difference) - 128.0);
+    let (y, cb, cr) = (f32::from(y), f32::from(blue_difference) - 128.0, f32::from(red_difference) - 128.0);
     [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb].map(|value| value.round() as u8)
 }
 

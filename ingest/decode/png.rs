@@ -41,7 +41,8 @@ pub(super) fn page(source: impl BufRead + Seek, limits: &Limits) -> Result<PageI
         }
         ColorType::Rgba => {
             let (pixels, _) = samples.as_chunks::<4>();
-            let opaque = |[red, green, blue, alpha]: [u8; 4]| [red, green, blue].map(|value| on_white(value, alpha));
+            let opaque =
+                |[red, green, blue, alpha]: [u8; 4]| [red, green, blue].map(|value| on_white(value, alpha));
             let rgb: Vec<[u8; 3]> = pixels.iter().map(|pixel| opaque(*pixel)).collect();
             PageImage::from_rgb(width, height, rgb.into_flattened())?
         }
@@ -59,7 +60,9 @@ fn on_white(value: u8, alpha: u8) -> u8 {
 fn fault(error: png::DecodingError) -> Fault {
     match error {
         png::DecodingError::IoError(error) => error.into(),
-        png::DecodingError::LimitsExceeded => Fault::damaged("it declares more auxiliary data than a scan has"),
+        png::DecodingError::LimitsExceeded => {
+            Fault::damaged("it declares more auxiliary data than a scan has")
+        }
         error => Fault::damaged(format!("its PNG data cannot be decoded ({error})")),
     }
 }
@@ -96,11 +99,23 @@ mod tests {
     fn depths_and_colours_show_the_same_page() {
         let half = SIDE as usize / 2;
         let bits = encoded(ColorType::Grayscale, BitDepth::One, None, &[0, 0, 255, 255]);
-        let bytes = encoded(ColorType::Grayscale, BitDepth::Eight, None, &[vec![0; half], vec![255; half]].concat());
-        let words = encoded(ColorType::Grayscale, BitDepth::Sixteen, None, &[vec![0; SIDE as usize], vec![255; SIDE as usize]].concat());
-        let palette = encoded(ColorType::Indexed, BitDepth::One, Some(&[255, 255, 255, 0, 0, 0]), &[255, 255, 0, 0]);
+        let bytes =
+            encoded(ColorType::Grayscale, BitDepth::Eight, None, &[vec![0; half], vec![255; half]].concat());
+        let words = encoded(
+            ColorType::Grayscale,
+            BitDepth::Sixteen,
+            None,
+            &[vec![0; SIDE as usize], vec![255; SIDE as usize]].concat(),
+        );
+        let palette =
+            encoded(ColorType::Indexed, BitDepth::One, Some(&[255, 255, 255, 0, 0, 0]), &[255, 255, 0, 0]);
         // Transparent black shows the paper.
-        let alpha = encoded(ColorType::Rgba, BitDepth::Eight, None, &[vec![0, 0, 0, 255].repeat(half), vec![0; 4 * half]].concat());
+        let alpha = encoded(
+            ColorType::Rgba,
+            BitDepth::Eight,
+            None,
+            &[[0, 0, 0, 255].repeat(half), vec![0; 4 * half]].concat(),
+        );
         let first = decoded(bits);
         assert!(first.bilevel);
         assert_eq!((first.gray.get_pixel(0, 0).0, first.gray.get_pixel(31, 9).0), ([0], [255]));

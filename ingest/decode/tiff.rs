@@ -78,7 +78,11 @@ struct Layout {
 }
 
 impl Layout {
-    fn read<R: Read + Seek>(tiff: &mut TiffFile<R>, directory: &Directory, limits: &Limits) -> Result<Self, Fault> {
+    fn read<R: Read + Seek>(
+        tiff: &mut TiffFile<R>,
+        directory: &Directory,
+        limits: &Limits,
+    ) -> Result<Self, Fault> {
         let mut value = |tag, default| {
             let found = tiff.first_unsigned(directory, tag)?;
             Ok::<u64, Fault>(found.unwrap_or(default))
@@ -141,7 +145,10 @@ impl Layout {
         let jpeg_tables = jpeg_tables.into_iter().map(|byte| byte as u8).collect();
         let (meaning, jpeg_colours) = meaning(tiff, directory, photometric, bits, compression)?;
         if samples < meaning.samples() {
-            return Err(Fault::damaged(format!("its pixels have {samples} samples, but need {}", meaning.samples())));
+            return Err(Fault::damaged(format!(
+                "its pixels have {samples} samples, but need {}",
+                meaning.samples()
+            )));
         }
         Ok(Self {
             width,
@@ -181,11 +188,14 @@ impl Layout {
                 width: self.chunk.width.min(self.width - left as u32),
                 rows: self.chunk.rows.min(self.height - top as u32),
             };
-            let planes = (0..self.planes).map(|plane| self.chunk_bytes(tiff, chunk + plane * chunks, size.rows, limits));
+            let planes = (0..self.planes)
+                .map(|plane| self.chunk_bytes(tiff, chunk + plane * chunks, size.rows, limits));
             let planes: Vec<Vec<u8>> = planes.collect::<Result<_, Fault>>()?;
             let stride = self.width as usize * channels;
             let target = &mut pixels[top * stride..][..size.rows as usize * stride];
-            let rows = target.chunks_exact_mut(stride).map(|row| &mut row[left * channels..][..size.width as usize * channels]);
+            let rows = target
+                .chunks_exact_mut(stride)
+                .map(|row| &mut row[left * channels..][..size.width as usize * channels]);
             self.decode_chunk(&planes, size.width, rows)?;
         }
         Ok(pixels)
@@ -214,7 +224,14 @@ impl Layout {
         let mut bytes = tiff.bytes_at(offset, count)?;
         if self.compression == Compression::Jpeg {
             let size = ChunkSize { width: self.chunk.width, rows };
-            return jpeg_chunk(&bytes, &self.jpeg_tables, size, self.jpeg_colours, self.sampling.samples, limits);
+            return jpeg_chunk(
+                &bytes,
+                &self.jpeg_tables,
+                size,
+                self.jpeg_colours,
+                self.sampling.samples,
+                limits,
+            );
         }
         if self.lowest_bit_first {
             bytes.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
@@ -251,7 +268,12 @@ impl Layout {
                 }
                 self.sampling.unpack(&row, per_plane, &mut samples);
                 if stride > 1 {
-                    interleaved.iter_mut().skip(plane).step_by(stride).zip(&samples).for_each(|(to, from)| *to = *from);
+                    interleaved
+                        .iter_mut()
+                        .skip(plane)
+                        .step_by(stride)
+                        .zip(&samples)
+                        .for_each(|(to, from)| *to = *from);
                 } else {
                     interpret(&samples, self.sampling.samples, self.sampling.bits, &self.meaning, target);
                 }
@@ -293,7 +315,11 @@ fn meaning<R: Read + Seek>(
 }
 
 /// All reds, then all greens, then all blues, sixteen bits each; some writers use only eight.
-fn palette<R: Read + Seek>(tiff: &mut TiffFile<R>, directory: &Directory, bits: u32) -> Result<Vec<[u8; 3]>, Fault> {
+fn palette<R: Read + Seek>(
+    tiff: &mut TiffFile<R>,
+    directory: &Directory,
+    bits: u32,
+) -> Result<Vec<[u8; 3]>, Fault> {
     let count = 1 << bits;
     let values = tiff.unsigned(directory, tag::COLOUR_MAP)?.unwrap_or_default();
     if values.len() < 3 * count {

@@ -72,7 +72,9 @@ impl<'a> Rows<'a> {
         match self {
             Self::Fax(decoder) => decoder.line(row),
             Self::Stream(stream) => stream.read_exact(row).map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => Fault::truncated("its compressed data end before the last line"),
+                io::ErrorKind::UnexpectedEof => {
+                    Fault::truncated("its compressed data end before the last line")
+                }
                 _ => Fault::damaged(format!("its compressed data cannot be decoded ({error})")),
             }),
         }
@@ -143,7 +145,10 @@ struct PackBits<'a> {
 enum Run {
     /// As many bytes follow as they are.
     Literal(usize),
-    Repeated { value: u8, count: usize },
+    Repeated {
+        value: u8,
+        count: usize,
+    },
 }
 
 impl Read for PackBits<'_> {
@@ -191,12 +196,13 @@ mod tests {
     #[test]
     fn packed_bits_are_those_of_the_specification() {
         // The example of Apple's technical note 1023.
-        let packed = [0xfe, 0xaa, 0x02, 0x80, 0x00, 0x2a, 0xfd, 0xaa, 0x03, 0x80, 0x00, 0x2a, 0x22, 0xf7, 0xaa];
+        let packed =
+            [0xfe, 0xaa, 0x02, 0x80, 0x00, 0x2a, 0xfd, 0xaa, 0x03, 0x80, 0x00, 0x2a, 0x22, 0xf7, 0xaa];
         let mut row = [0; 24];
         Rows::new(&packed, Compression::PackBits, 24).read(&mut row).expect("whole");
         let expected = [
-            0xaa, 0xaa, 0xaa, 0x80, 0x00, 0x2a, 0xaa, 0xaa, 0xaa, 0xaa, 0x80, 0x00, 0x2a, 0x22, 0xaa, 0xaa, 0xaa,
-            0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa,
+            0xaa, 0xaa, 0xaa, 0x80, 0x00, 0x2a, 0xaa, 0xaa, 0xaa, 0xaa, 0x80, 0x00, 0x2a, 0x22, 0xaa, 0xaa,
+            0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa,
         ];
         assert_eq!(row, expected);
     }

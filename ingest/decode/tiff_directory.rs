@@ -74,10 +74,14 @@ struct Entry {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
-    Unsigned { bytes: u64 },
+    Unsigned {
+        bytes: u64,
+    },
     Rational,
     /// Signed numbers, floating point, text: skipped, never asked for.
-    Other { bytes: u64 },
+    Other {
+        bytes: u64,
+    },
 }
 
 impl Kind {

@@ -6,7 +6,9 @@ use super::pixels::{cmyk_to_rgb, ycbcr_to_rgb};
 /// What the samples of a pixel mean.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Meaning {
-    Gray { white_is_zero: bool },
+    Gray {
+        white_is_zero: bool,
+    },
     Rgb,
     /// One colour for each value; missing ones are black.
     Palette(Vec<[u8; 3]>),
@@ -57,7 +59,8 @@ impl Sampling {
             16 => {
                 let (words, _) = row.as_chunks_mut::<2>();
                 for i in self.samples..words.len() {
-                    words[i] = self.to_bytes(self.to_word(words[i]).wrapping_add(self.to_word(words[i - self.samples])));
+                    words[i] = self
+                        .to_bytes(self.to_word(words[i]).wrapping_add(self.to_word(words[i - self.samples])));
                 }
             }
             bits => return Err(Fault::unsupported(format!("a predictor with {bits} bits a sample"))),
@@ -78,7 +81,8 @@ impl Sampling {
             bits => {
                 let mask = (1_u8 << bits) - 1;
                 let per_byte = 8 / bits;
-                let values = row.iter().flat_map(|byte| (1..=per_byte).map(move |i| byte >> (8 - i * bits) & mask));
+                let values =
+                    row.iter().flat_map(|byte| (1..=per_byte).map(move |i| byte >> (8 - i * bits) & mask));
                 samples.extend(values.take(count));
             }
         }
@@ -109,7 +113,7 @@ pub(super) fn interpret(samples: &[u8], stride: usize, bits: u32, meaning: &Mean
         Meaning::Gray { white_is_zero } => {
             let inverted = if *white_is_zero { 255 } else { 0 };
             for (target, sample) in target.iter_mut().zip(samples.iter().step_by(stride)) {
-                *target = sample * scale ^ inverted;
+                *target = (sample * scale) ^ inverted;
             }
         }
         Meaning::Palette(colours) => {

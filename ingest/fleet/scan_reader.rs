@@ -93,15 +93,10 @@ impl PageReader for ScanReader {
             refusal(code, format!("{}, page {}: {error}", open.file_name, index + 1))
         };
         let readings = match page_to_read(&self.forms, look) {
-            Some((form_page, registration)) => read::read_page(
-                image,
-                registration,
-                form_page,
-                known,
-                &mut self.readers,
-                &self.settings.read,
-            )
-            .map_err(|error| failed("unreadable_fields", &error))?,
+            Some((form_page, registration)) => {
+                read::read_page(image, registration, form_page, known, &mut self.readers, &self.settings.read)
+                    .map_err(|error| failed("unreadable_fields", &error))?
+            }
             None => Vec::new(),
         };
         let rotation = look.registration.as_ref().map_or(0, Registration::rotation);

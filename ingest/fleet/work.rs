@@ -166,7 +166,9 @@ impl Worker {
             tokio::time::sleep(length / 3).await;
             match jobs::heartbeat(&self.database, lease, length).await {
                 Err(lost @ StoreError::LeaseLost(_)) => return lost,
-                Err(error) => tracing::warn!(scan = %lease.scan, %error, "the lease cannot be renewed; trying again"),
+                Err(error) => {
+                    tracing::warn!(scan = %lease.scan, %error, "the lease cannot be renewed; trying again")
+                }
                 Ok(()) => {}
             }
         }
@@ -177,7 +179,8 @@ impl Worker {
             .await?
             .ok_or(StoreError::Refused("the scan of a job is not there"))?;
         let pages = self.read_pages(&scan).await?;
-        let groups = group_pages(pages.iter().filter_map(|page| Some((page.look.index, identity(&page.look)?))));
+        let groups =
+            group_pages(pages.iter().filter_map(|page| Some((page.look.index, identity(&page.look)?))));
         // An application moves on under us only when another scan of it is published meanwhile.
         while self.publish(lease, &scan, &pages, &groups).await? == Published::Conflict {
             tracing::info!(scan = %scan.id, "another scan of the same application was faster; building again");
@@ -220,8 +223,10 @@ impl Worker {
             None => None,
         };
         let PageRead { image, readings } = reader.read(index, known).await.map_err(PageError::Reader)?;
-        let image =
-            self.put(ObjectKind::Page, &image.bytes, image.format.extension()).await.map_err(WorkError::from)?;
+        let image = self
+            .put(ObjectKind::Page, &image.bytes, image.format.extension())
+            .await
+            .map_err(WorkError::from)?;
         // Side by side: each put waits for the disk, and a page has a dozen crops.
         let readings = try_join_all(readings.into_iter().map(async |cropped| {
             let crop = self.put(ObjectKind::Crop, &cropped.crop_png, "png").await?;
@@ -341,10 +346,9 @@ impl Worker {
                         || captures.iter().any(|other| other.application_id == group.application_id)
                 }
             };
-            let form = self
-                .forms
-                .find(&group.form, &group.version)
-                .ok_or(StoreError::Refused("a page was identified by a form that this worker does not have"))?;
+            let form = self.forms.find(&group.form, &group.version).ok_or(StoreError::Refused(
+                "a page was identified by a form that this worker does not have",
+            ))?;
             let facts = CaptureFacts {
                 capture_id: id.to_string(),
                 application_id: group.application_id,
@@ -381,12 +385,7 @@ impl Worker {
 
     fn provenance(&self, form: &Form) -> Provenance {
         let loaded = self.readers.loaded();
-        Provenance {
-            software: loaded.software,
-            form: form.digest,
-            models: loaded.models,
-            calibration: None,
-        }
+        Provenance { software: loaded.software, form: form.digest, models: loaded.models, calibration: None }
     }
 }
 

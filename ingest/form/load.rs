@@ -71,6 +71,12 @@ impl Forms {
         Ok(Self(forms))
     }
 
+    /// Forms made up by a test.
+    #[cfg(test)]
+    pub(crate) fn of(forms: Vec<Form>) -> Self {
+        Self(forms)
+    }
+
     pub fn find(&self, id: &str, version: &str) -> Option<&Form> {
         self.iter().find(|form| form.id == id && form.version == version)
     }

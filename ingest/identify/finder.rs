@@ -269,8 +269,13 @@ mod tests {
                 // The corners of the QR code are measured; where bars end, a line or two is lost.
                 let (area, error) =
                     if symbol.symbology == Symbology::Qr { (QR_AREA, 0.6) } else { (CODE128_AREA, 3.0) };
-                for (corner, truth) in symbol.corners.iter().zip(area.corners().map(|corner| map.apply(corner))) {
-                    assert!(corner.distance(&truth) < error, "{dpi} {degrees} {corner:?} {truth:?} {symbol:?}");
+                for (corner, truth) in
+                    symbol.corners.iter().zip(area.corners().map(|corner| map.apply(corner)))
+                {
+                    assert!(
+                        corner.distance(&truth) < error,
+                        "{dpi} {degrees} {corner:?} {truth:?} {symbol:?}"
+                    );
                 }
                 assert_eq!(symbol.decoders, [Decoder::Zxing, Decoder::Zbar], "{dpi} {degrees} {symbol:?}");
             }

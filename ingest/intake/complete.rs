@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use super::folder::open_seen;
 use crate::decode::Fault;
 use crate::decode::format::{self, Format, HEAD_BYTES};
 use crate::decode::tiff_directory::{Directory, TiffFile, tag};
@@ -23,7 +24,10 @@ pub enum Completeness {
 
 /// Looks at the file as it is now. An error is one of reading, never of content.
 pub fn is_complete(path: &Path) -> io::Result<Completeness> {
-    let mut file = File::open(path)?;
+    let mut file = open_seen(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("is not a regular file"));
+    }
     let mut head = Vec::with_capacity(HEAD_BYTES);
     (&file).take(HEAD_BYTES as u64).read_to_end(&mut head)?;
     file.rewind()?;
@@ -62,7 +66,9 @@ fn check_extents<R: Read + Seek>(tiff: &mut TiffFile<R>, directory: &Directory) 
     if !directory.value_extents().all(is_inside) {
         return Err(Fault::truncated("tags of a page lie behind the end of the file"));
     }
-    for (offsets, counts) in [(tag::STRIP_OFFSETS, tag::STRIP_BYTE_COUNTS), (tag::TILE_OFFSETS, tag::TILE_BYTE_COUNTS)] {
+    for (offsets, counts) in
+        [(tag::STRIP_OFFSETS, tag::STRIP_BYTE_COUNTS), (tag::TILE_OFFSETS, tag::TILE_BYTE_COUNTS)]
+    {
         let offsets = tiff.unsigned(directory, offsets)?.unwrap_or_default();
         let counts = tiff.unsigned(directory, counts)?.unwrap_or_default();
         // Without counts (old writers), the offsets must do.
@@ -141,7 +147,8 @@ mod tests {
 
     fn pdf() -> Vec<u8> {
         let mut document = lopdf::Document::with_version("1.5");
-        let pages = document.add_object(lopdf::dictionary! { "Type" => "Pages", "Kids" => vec![], "Count" => 0 });
+        let pages =
+            document.add_object(lopdf::dictionary! { "Type" => "Pages", "Kids" => vec![], "Count" => 0 });
         let catalog = document.add_object(lopdf::dictionary! { "Type" => "Catalog", "Pages" => pages });
         document.trailer.set("Root", catalog);
         let mut bytes = Vec::new();
@@ -163,7 +170,10 @@ mod tests {
             let meaning = whole.trim_ascii_end().len();
             for length in 0..meaning {
                 let found = completeness(&whole[..length]);
-                assert!(matches!(found, Completeness::Incomplete(_)), "{name}, {length} of {meaning} bytes: {found:?}");
+                assert!(
+                    matches!(found, Completeness::Incomplete(_)),
+                    "{name}, {length} of {meaning} bytes: {found:?}"
+                );
             }
         }
     }

@@ -14,7 +14,11 @@ const MIN_EDGE: u8 = 48;
 pub fn quality(gray: &GrayImage) -> Quality {
     let overview = Overview::of(gray);
     let depth = overview.paper_gray.saturating_sub(overview.ink_gray);
-    Quality { ink: overview.ink_share(), contrast: f64::from(depth) / 255.0, sharpness: sharpness(gray, depth) }
+    Quality {
+        ink: overview.ink_share(),
+        contrast: f64::from(depth) / 255.0,
+        sharpness: sharpness(gray, depth),
+    }
 }
 
 /// Whether a page on which no symbol was found is blank.

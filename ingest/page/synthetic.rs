@@ -1,12 +1,12 @@
 //! Test support: draws a sheet in millimetres and "scans" it through any affine map.
 
-use barcoders::sym::code128::Code128;
 use image::{GrayImage, Luma};
 use qrcode::{Color, QrCode};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::form::{Form, FormPage, Forms, SymbolPlace, SymbolRole, Symbology};
+use crate::digest::Sha256;
+use crate::form::{Form, FormPage, Forms, SymbolPlace, SymbolRole, Symbology, symbol};
 use crate::geometry::{Affine, PointMm, PointPx, RectMm};
 
 /// Black rectangles on white paper.
@@ -43,7 +43,7 @@ pub(crate) fn form_page(number: u32) -> FormPage {
 /// One form, `synthetic` in version `1`, with `pages`.
 pub(crate) fn forms(pages: Vec<FormPage>) -> Forms {
     let (id, version, title) = ("synthetic".to_owned(), "1".to_owned(), "試".to_owned());
-    Forms::of(vec![Form { id, version, title, max_residual_px: 3.0, pages }])
+    Forms::of(vec![Form { id, version, title, max_residual_px: 3.0, pages, digest: Sha256::of(b"") }])
 }
 
 impl Sheet {
@@ -71,10 +71,14 @@ impl Sheet {
     }
 
     pub(crate) fn code128(mut self, text: &str) -> Self {
-        let bars = Code128::new(format!("\u{0181}{text}")).expect("ASCII").encode();
-        let module = CODE128_AREA.w / bars.len() as f64;
-        for (place, _) in bars.iter().enumerate().filter(|(_, bar)| **bar == 1) {
-            self.ink.push(RectMm { x: CODE128_AREA.x + place as f64 * module, w: module, ..CODE128_AREA });
+        let widths = symbol::bars(Symbology::Code128, text).expect("digits");
+        let module = CODE128_AREA.w / widths.iter().sum::<f64>();
+        let mut x = CODE128_AREA.x;
+        for (place, width) in widths.into_iter().enumerate() {
+            if place % 2 == 0 {
+                self.ink.push(RectMm { x, w: width * module, ..CODE128_AREA });
+            }
+            x += width * module;
         }
         self
     }

@@ -46,7 +46,11 @@ pub enum EncodeError {
 
 /// The page turned clockwise by `rotation` degrees (0, 90, 180 or 270). The same page and settings
 /// make the same bytes.
-pub fn encode(page: &PageImage, rotation: u32, settings: &settings::Publish) -> Result<EncodedImage, EncodeError> {
+pub fn encode(
+    page: &PageImage,
+    rotation: u32,
+    settings: &settings::Publish,
+) -> Result<EncodedImage, EncodeError> {
     let turn = Turn::clockwise(rotation);
     if page.bilevel {
         let bytes = bilevel_png(&turn.gray(&page.gray))?;
@@ -72,7 +76,12 @@ pub fn encode_crop(crop: &GrayImage) -> Result<Vec<u8>, EncodeError> {
     png(crop.as_raw(), crop.dimensions(), BitDepth::Eight, Filter::Up, compression)
 }
 
-fn jpeg(pixels: &[u8], (width, height): (u32, u32), colours: ColorType, quality: u8) -> Result<Vec<u8>, EncodeError> {
+fn jpeg(
+    pixels: &[u8],
+    (width, height): (u32, u32),
+    colours: ColorType,
+    quality: u8,
+) -> Result<Vec<u8>, EncodeError> {
     let (Ok(w), Ok(h)) = (u16::try_from(width), u16::try_from(height)) else {
         return Err(EncodeError::TooLarge { width, height });
     };
@@ -88,7 +97,8 @@ fn bilevel_png(page: &GrayImage) -> Result<Vec<u8>, EncodeError> {
     let (width, height) = page.dimensions();
     let mut bits = Vec::with_capacity(width.div_ceil(8) as usize * height as usize);
     for row in page.as_raw().chunks_exact(width.max(1) as usize) {
-        let pack = |pixels: &[u8]| pixels.iter().enumerate().fold(0, |byte, (i, pixel)| byte | (pixel & 0x80) >> i);
+        let pack =
+            |pixels: &[u8]| pixels.iter().enumerate().fold(0, |byte, (i, pixel)| byte | (pixel & 0x80) >> i);
         bits.extend(row.chunks(8).map(pack));
     }
     // Level 4 without a filter: of all combinations the smallest that a page has time for.
@@ -151,7 +161,8 @@ mod tests {
     #[test]
     fn colour_stays_where_there_is_colour() {
         let red = RgbImage::from_pixel(64, 64, image::Rgb([200, 20, 20]));
-        let page = PageImage { gray: GrayImage::new(64, 64), colour: Some(red), bilevel: false, declared_dpi: None };
+        let page =
+            PageImage { gray: GrayImage::new(64, 64), colour: Some(red), bilevel: false, declared_dpi: None };
         let colours = decoded(&encode(&page, 0, &SETTINGS).expect("small"));
         let [r, g, b] = colours.to_rgb8().get_pixel(30, 30).0;
         assert!(r > 190 && g < 35 && b < 35, "{r} {g} {b}");

@@ -27,6 +27,26 @@ impl Crop {
         RectPx { x, y, w: right - x, h: bottom - y }
     }
 
+    /// The same at a coarser resolution; itself where `dpi` is not coarser.
+    pub fn coarser(&self, dpi: f64) -> Self {
+        if dpi >= self.dpi {
+            return self.clone();
+        }
+        let size = |pixels: u32| ((f64::from(pixels) * dpi / self.dpi).round() as u32).max(1);
+        let gray = image::imageops::thumbnail(&self.gray, size(self.gray.width()), size(self.gray.height()));
+        Self { gray, area: self.area, dpi }
+    }
+
+    /// Paints `area` over.
+    pub fn fill(&mut self, area: &RectMm, level: u8) {
+        let rect = self.pixels(area);
+        for y in rect.y..rect.y + rect.h {
+            for x in rect.x..rect.x + rect.w {
+                self.gray.put_pixel(x, y, Luma([level]));
+            }
+        }
+    }
+
     /// The part that shows `area` with `margin` millimetres around it, as far as the crop reaches.
     pub fn part(&self, area: &RectMm, margin: f64) -> Self {
         let rect = self.pixels(&area.grown(margin));
@@ -48,42 +68,49 @@ impl Crop {
 /// crop is the mean over its own area; what lies outside the page repeats its border.
 pub fn cut(page: &GrayImage, map: &Affine, area: RectMm, dpi: f64) -> Crop {
     let size = |length: f64| Millimetres(length).to_pixels(dpi).round().max(1.0) as u32;
+    let (width, height) = (size(area.w), size(area.h));
     let step = Millimetres::PER_INCH / dpi;
     // How many scan pixels one of the crop spans decides how many are averaged; 4 is 1,200 dpi
     // read at 300.
-    let fineness = ((map.scale() * step - 0.3).ceil() as i32).clamp(1, 4);
-    let samples: Vec<f64> =
-        (0..fineness).map(|index| (f64::from(index) + 0.5) / f64::from(fineness)).collect();
-    let gray = GrayImage::from_fn(size(area.w), size(area.h), |x, y| {
-        let mut sum = 0.0;
-        for down in &samples {
-            for across in &samples {
-                let point = PointMm {
-                    x: area.x + (f64::from(x) + across) * step,
-                    y: area.y + (f64::from(y) + down) * step,
-                };
-                let at = map.apply(point);
-                sum += bilinear(page, at.x as f32, at.y as f32);
+    let fineness = ((map.scale() * step - 0.3).ceil() as u32).clamp(1, 4);
+    let part = step / f64::from(fineness);
+    let mut levels = Vec::with_capacity((width * height) as usize);
+    let mut sums = vec![0u32; width as usize];
+    for y in 0..height {
+        sums.fill(0);
+        for down in 0..fineness {
+            let start = map.apply(PointMm {
+                x: area.x + part / 2.0,
+                y: area.y + f64::from(y) * step + (f64::from(down) + 0.5) * part,
+            });
+            let (across, along) = (map.a * part, map.d * part);
+            for (x, sum) in sums.iter_mut().enumerate() {
+                for sample in 0..fineness as usize {
+                    let index = (x * fineness as usize + sample) as f64;
+                    *sum += bilinear(page, start.x + index * across, start.y + index * along);
+                }
             }
         }
-        Luma([(sum / (samples.len() * samples.len()) as f32).round() as u8])
-    });
+        let samples = fineness * fineness;
+        levels.extend(sums.iter().map(|sum| ((sum + samples / 2) / samples) as u8));
+    }
+    let gray = GrayImage::from_raw(width, height, levels).unwrap_or_default();
     Crop { gray, area, dpi }
 }
 
-/// The level at a point, where (0.5, 0.5) is the centre of the first pixel.
-fn bilinear(page: &GrayImage, x: f32, y: f32) -> f32 {
-    let (width, height) = (page.width() as i32, page.height() as i32);
-    let (x, y) = (x - 0.5, y - 0.5);
-    let (left, top) = (x.floor(), y.floor());
-    let (dx, dy) = (x - left, y - top);
-    let column = |offset: i32| (left as i32).saturating_add(offset).clamp(0, width - 1) as usize;
-    let row =
-        |offset: i32| (top as i32).saturating_add(offset).clamp(0, height - 1) as usize * width as usize;
-    let level = |row: usize, column: usize| f32::from(page.as_raw()[row + column]);
-    let upper = level(row(0), column(0)) * (1.0 - dx) + level(row(0), column(1)) * dx;
-    let lower = level(row(1), column(0)) * (1.0 - dx) + level(row(1), column(1)) * dx;
-    upper * (1.0 - dy) + lower * dy
+/// The level at a point, where (0.5, 0.5) is the centre of the first pixel; in 256ths of a pixel.
+fn bilinear(page: &GrayImage, x: f64, y: f64) -> u32 {
+    let (width, height) = (i64::from(page.width()), i64::from(page.height()));
+    let (x, y) = (((x - 0.5) * 256.0) as i64, ((y - 0.5) * 256.0) as i64);
+    let (left, top) = (x >> 8, y >> 8);
+    let (dx, dy) = ((x & 255) as u32, (y & 255) as u32);
+    let (right, bottom) = ((left + 1).clamp(0, width - 1), (top + 1).clamp(0, height - 1));
+    let (left, top) = (left.clamp(0, width - 1), top.clamp(0, height - 1));
+    let levels = page.as_raw();
+    let level = |x: i64, y: i64| u32::from(levels[(y * width + x) as usize]);
+    let upper = level(left, top) * (256 - dx) + level(right, top) * dx;
+    let lower = level(left, bottom) * (256 - dx) + level(right, bottom) * dx;
+    (upper * (256 - dy) + lower * dy + (1 << 15)) >> 16
 }
 
 /// A gray PNG, compressed for speed: a field takes a millisecond and some 10 kB.

@@ -1,7 +1,9 @@
 //! One field after another: what is cut, which reader reads it, and what its reading is.
 
 use image::GrayImage;
+use unicode_normalization::UnicodeNormalization;
 
+use super::box_lines;
 use super::cell_model::{self, CellContent, CellReading};
 use super::crop::{self, Crop};
 use super::digits::{self, Padding};
@@ -9,7 +11,7 @@ use super::line::{self, Line};
 use super::mark::{self, Marked};
 use super::tile::Tile;
 use super::{CharacterReading, Evidence, EvidenceSource, FieldReading, InkState, ReadError};
-use crate::form::{Field, FieldKind};
+use crate::form::{Field, FieldKind, FormPage, Printed};
 use crate::geometry::{Affine, RectMm};
 
 /// At which cells, lines and marks are read; a box of 6 mm then has 71 pixels. Scans of another
@@ -22,31 +24,50 @@ const MARGIN_MM: f64 = 1.0;
 /// Signing leaves at least this much ink: some 4 mm of a thin pen's stroke.
 const SIGNED_MM2: f64 = 1.5;
 
-/// The name of a mark or signature's value where there is ink.
+/// A signature's value where there is ink.
 const PRESENT: &str = "present";
 
 /// A field's piece of the page.
 pub(super) struct Piece<'a> {
     pub field: &'a Field,
-    pub crop: Crop,
+    /// As it was scanned.
+    crop: Crop,
+    /// Where the form itself prints a text inside the field's boxes.
+    printed: Vec<RectMm>,
 }
 
 impl<'a> Piece<'a> {
-    pub fn cut(page: &GrayImage, map: &Affine, field: &'a Field) -> Option<Self> {
+    /// None for a field without a place on the page.
+    pub fn cut(page: &GrayImage, map: &Affine, form_page: &FormPage, field: &'a Field) -> Option<Self> {
         let area = area_of(field)?.grown(MARGIN_MM);
-        Some(Self { field, crop: crop::cut(page, map, area, READ_DPI) })
+        Some(Self {
+            field,
+            crop: crop::cut(page, map, area, READ_DPI),
+            printed: printed_inside(form_page, field),
+        })
     }
 
-    /// What is published of the field: a gray PNG, upright, with its margin.
-    pub fn picture(&self, page: &GrayImage, map: &Affine, dpi: u32) -> Result<Vec<u8>, ReadError> {
-        let picture = crop::cut(page, map, self.crop.area, f64::from(dpi));
-        crop::png_of(&picture).map_err(|source| ReadError::Picture { field: self.field.name.clone(), source })
+    /// What is published of the field: a gray PNG, upright, with its margin, at `dpi` (at most
+    /// [`READ_DPI`]).
+    pub fn picture(&self, dpi: u32) -> Result<Vec<u8>, ReadError> {
+        crop::png_of(&self.crop.coarser(f64::from(dpi)))
+            .map_err(|source| ReadError::Picture { field: self.field.name.clone(), source })
     }
 
     /// The tiles of a comb's cells.
     pub fn tiles(&self) -> Vec<Option<Tile>> {
         let boxes: Vec<_> = self.field.cells.iter().map(|cell| self.crop.pixels(cell)).collect();
-        super::comb::tiles(self.crop.gray.clone(), &boxes)
+        super::comb::tiles(self.unprinted().gray, &boxes)
+    }
+
+    /// The crop without the form's own texts.
+    fn unprinted(&self) -> Crop {
+        let mut crop = self.crop.clone();
+        if !self.printed.is_empty() {
+            let paper = box_lines::median(&crop.gray);
+            self.printed.iter().for_each(|area| crop.fill(area, paper));
+        }
+        crop
     }
 }
 
@@ -54,6 +75,19 @@ impl<'a> Piece<'a> {
 fn area_of(field: &Field) -> Option<RectMm> {
     let options = field.options.iter().map(|option| option.area);
     RectMm::around(field.cells.iter().copied().chain(options))
+}
+
+/// Where the form prints the same text on every application inside a box that is to be written in,
+/// such as the sign for a seal where one signs.
+fn printed_inside(form_page: &FormPage, field: &Field) -> Vec<RectMm> {
+    if field.printed {
+        return Vec::new();
+    }
+    let texts = form_page.printed.iter().filter_map(|printed| match printed {
+        Printed::Text(text) if text.is_static() => Some(text.area),
+        _ => None,
+    });
+    texts.filter(|area| field.cells.iter().any(|cell| cell.overlaps(area))).collect()
 }
 
 /// What of a reading depends on the kind of its field.
@@ -119,21 +153,37 @@ fn groups(cells: &[RectMm]) -> Vec<usize> {
     groups
 }
 
-/// Blank cells at the end are dropped, one between characters is a space; an unwritten cell at the
-/// front is nothing.
+/// Blank cells at the end are dropped, one between characters is a space; unwritten cells at the
+/// front are nothing.
 fn join_kana(characters: &mut Vec<CharacterReading>, legible: bool) -> Content {
     let last = characters.iter().rposition(|cell| !cell.value.is_empty());
     characters.truncate(last.map_or(0, |last| last + 1));
     let score = characters.iter().filter(|cell| !cell.value.is_empty()).map(|cell| cell.confidence).product();
     let text: String =
         characters.iter().map(|cell| if cell.value.is_empty() { " " } else { &cell.value }).collect();
-    let text = text.trim_start().to_owned();
+    let text = with_sound_marks(text.trim_start());
     let (value, state) = match (text.is_empty(), legible) {
         (_, false) => (None, InkState::Ambiguous),
         (true, true) => (None, InkState::Blank),
         (false, true) => (Some(text), InkState::Written),
     };
     Content { value, score, state, characters: Vec::new(), evidence: Vec::new() }
+}
+
+/// Joins a sound mark that has a cell of its own, as banks' forms want it, to its kana.
+fn with_sound_marks(text: &str) -> String {
+    let combining = |character| match character {
+        '゛' => '\u{3099}',
+        '゜' => '\u{309a}',
+        other => other,
+    };
+    let standing = |character| match character {
+        '\u{3099}' => '゛',
+        '\u{309a}' => '゜',
+        other => other,
+    };
+    // Marks that have no voiced form to make stay as they are.
+    text.chars().map(combining).nfc().map(standing).collect()
 }
 
 fn cell_evidence(content: &Content) -> Vec<Evidence> {
@@ -170,7 +220,8 @@ pub(super) fn mark(piece: &Piece) -> FieldReading {
 
 /// The reading of a signature: whether there is one.
 pub(super) fn signature(piece: &Piece) -> FieldReading {
-    let ink_mm2: f64 = piece.field.cells.iter().map(|cell| line::ink_mm2(&piece.crop, cell)).sum();
+    let crop = piece.unprinted();
+    let ink_mm2: f64 = piece.field.cells.iter().map(|cell| line::ink_mm2(&crop, cell)).sum();
     let score = 1.0 / (1.0 + (4.0 * (SIGNED_MM2 - ink_mm2)).exp());
     let evidence = vec![Evidence { source: EvidenceSource::Ink, value: None, score }];
     let (value, state) = match ink_mm2 >= SIGNED_MM2 {
@@ -187,7 +238,7 @@ pub(super) fn text(
     readers: Option<&mut super::LineReaders>,
     expected: Option<&str>,
 ) -> Result<FieldReading, ReadError> {
-    let Some(line) = piece.field.cells.first().and_then(|cell| Line::find(&piece.crop, cell)) else {
+    let Some(line) = piece.field.cells.first().and_then(|cell| Line::find(&piece.unprinted(), cell)) else {
         let content = Content {
             value: None,
             score: 1.0,
@@ -251,5 +302,37 @@ fn reading(field: &Field, content: Content) -> FieldReading {
         state: content.state,
         characters: content.characters,
         evidence: content.evidence,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells(text: &str) -> Vec<CharacterReading> {
+        let value = |character| if character == '_' { String::new() } else { String::from(character) };
+        let cell = |character| CharacterReading { value: value(character), ..cell_model::blank(0.9) };
+        text.chars().map(cell).collect()
+    }
+
+    #[test]
+    fn a_name_ends_with_its_last_character_and_sound_marks_join_their_kana() {
+        let mut characters = cells("_ヤマタ゛_ハナコー__");
+        let joined = join_kana(&mut characters, true);
+        assert_eq!(joined.value.as_deref(), Some("ヤマダ ハナコー"));
+        assert_eq!(characters.len(), 10);
+        assert_eq!(with_sound_marks("ハ゜ウ゛ア゛"), "パヴア゛");
+    }
+
+    #[test]
+    fn nothing_written_is_blank_and_a_scribble_is_ambiguous() {
+        assert_eq!(join_kana(&mut cells("___"), true).state, InkState::Blank);
+        assert_eq!(join_kana(&mut cells("アイ"), false).state, InkState::Ambiguous);
+    }
+
+    #[test]
+    fn a_gap_between_boxes_parts_groups() {
+        let cell = |x: f64| RectMm { x, y: 0.0, w: 7.0, h: 9.0 };
+        assert_eq!(groups(&[cell(0.0), cell(7.0), cell(20.0), cell(27.0), cell(40.0)]), [2, 2, 1]);
     }
 }

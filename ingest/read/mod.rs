@@ -50,7 +50,7 @@ pub fn read_page(
     let pieces: Vec<field::Piece> = form_page
         .fields
         .iter()
-        .filter_map(|field| field::Piece::cut(&page.gray, &registration.map, field))
+        .filter_map(|field| field::Piece::cut(&page.gray, &registration.map, form_page, field))
         .collect();
     let tiles: Vec<Vec<Option<tile::Tile>>> = pieces
         .iter()
@@ -80,7 +80,7 @@ pub fn read_page(
                 field::text(piece, lines.as_deref_mut(), expected)?
             }
         };
-        let crop_png = piece.picture(&page.gray, &registration.map, settings.crop_dpi)?;
+        let crop_png = piece.picture(settings.crop_dpi)?;
         readings.push(CroppedReading { reading, crop_png });
     }
     Ok(readings)

@@ -67,6 +67,9 @@ impl Tile {
             .reduce(around)?;
         for y in 0..height {
             for x in 0..width {
+                if ink[y * width + x] == 0.0 {
+                    continue;
+                }
                 let near = (y.saturating_sub(1)..(y + 2).min(height))
                     .any(|row| (x.saturating_sub(1)..(x + 2).min(width)).any(|column| writing(column, row)));
                 if !near {

@@ -298,7 +298,7 @@ mod tests {
             apart += u32::from(cells.iter().any(|cell| cell == "゛"));
             together += u32::from(cells.iter().any(|cell| cell == "ダ"));
         }
-        assert!(together > apart && apart > 20, "{together} {apart}");
+        assert!(together > 100 && apart > 100, "{together} {apart}");
     }
 
     #[test]

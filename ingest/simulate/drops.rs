@@ -164,16 +164,17 @@ fn drop_of<'a>(
         order.formats.iter().copied().filter(|format| !piled || format.holds_many()).collect();
     let format = *formats.choose(&mut source).ok_or(SimulateError::NoFormat)?;
     let station = order.stations.choose(&mut source).ok_or(SimulateError::NoStation)?;
+    let scanner = if order.clean {
+        Scanner::clean(format.modes())
+    } else {
+        Scanner::of_chance(format.modes(), &mut source)
+    };
     Ok(Drop {
         households,
         name: format!("{station}/batch-{:03}/{:06}", first / BATCH + 1, first + 1),
         format,
-        packing: Packing::of_chance(&mut source),
-        scanner: if order.clean {
-            Scanner::clean(format.modes())
-        } else {
-            Scanner::of_chance(format.modes(), &mut source)
-        },
+        packing: Packing::of_chance(scanner.mode, &mut source),
+        scanner,
         duplex: !order.clean && source.random_bool(DUPLEX),
     })
 }

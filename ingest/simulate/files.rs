@@ -42,7 +42,7 @@ impl Format {
         match self {
             Self::Tiff => &[(Mode::Gray, 0.3), (Mode::Bilevel, 0.5), (Mode::Colour, 0.2)],
             Self::Jpeg => &[(Mode::Gray, 0.6), (Mode::Colour, 0.4)],
-            Self::Png => &[(Mode::Gray, 0.4), (Mode::Bilevel, 0.5), (Mode::Colour, 0.1)],
+            Self::Png => &[(Mode::Gray, 0.3), (Mode::Bilevel, 0.6), (Mode::Colour, 0.1)],
             Self::Pdf => &[(Mode::Gray, 0.4), (Mode::Bilevel, 0.3), (Mode::Colour, 0.3)],
         }
     }
@@ -58,8 +58,14 @@ pub(super) enum Packing {
 }
 
 impl Packing {
-    pub(super) fn of_chance(source: &mut impl Rng) -> Self {
-        if source.random_bool(0.3) { Self::Lossless } else { Self::Compact }
+    /// Few stations keep every pixel of gray and colour scans: that takes megabytes a page.
+    pub(super) fn of_chance(mode: Mode, source: &mut impl Rng) -> Self {
+        let lossless = match mode {
+            Mode::Bilevel => 0.3,
+            Mode::Gray => 0.15,
+            Mode::Colour => 0.05,
+        };
+        if source.random_bool(lossless) { Self::Lossless } else { Self::Compact }
     }
 }
 

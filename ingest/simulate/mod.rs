@@ -51,7 +51,9 @@ use std::path::PathBuf;
 pub enum SimulateError {
     #[error("the font {} cannot be used: {reason}; scripts/setup installs it", path.display())]
     Font { path: PathBuf, reason: String },
-    #[error("the printed form {form} cannot be rendered: {reason}; scripts/setup fetches libpdfium")]
+    #[error("no form can be rendered: {reason}; scripts/setup fetches libpdfium")]
+    NoPdfium { reason: String },
+    #[error("the printed form {form} cannot be rendered: {reason}")]
     Rendering { form: String, reason: String },
     #[error("{} cannot be written: {source}", path.display())]
     Write { path: PathBuf, source: std::io::Error },

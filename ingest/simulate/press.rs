@@ -1,18 +1,15 @@
-//! The empty form of a household, as its own PDF prints it, as pixels. The only place here that
-//! knows pdfium; it locks itself, so that threads take turns (a page takes milliseconds).
+//! The empty form of a household, as its own PDF prints it, as pixels. pdfium locks itself, so
+//! that threads take turns (a page takes milliseconds).
 
 use std::path::Path;
-use std::sync::OnceLock;
 
 use pdfium_render::prelude::{PdfBitmapFormat, PdfPage, PdfRenderConfig, Pdfium};
 use tiny_skia::Pixmap;
 
 use super::SimulateError;
+use crate::decode::pdfium;
 use crate::form::{Form, print};
 use crate::register::Household;
-
-/// A library can be bound once in a process.
-static PDFIUM: OnceLock<Result<Pdfium, String>> = OnceLock::new();
 
 /// Prints forms with libpdfium.
 pub struct Press {
@@ -20,18 +17,14 @@ pub struct Press {
 }
 
 impl Press {
-    /// Binds `libpdfium.so` of the folder `vendor`; of the first folder, if asked again.
+    /// Binds `libpdfium.so` of the folder `vendor`, where the process has not done so yet.
+    ///
+    /// # Errors
+    /// A library that is missing or cannot be bound.
     pub fn bind(vendor: &Path) -> Result<Self, SimulateError> {
-        let bound = PDFIUM.get_or_init(|| {
-            let library = vendor.join("libpdfium.so");
-            Pdfium::bind_to_library(&library)
-                .map(Pdfium::new)
-                .map_err(|error| format!("{}: {error}", library.display()))
-        });
-        match bound {
-            Ok(pdfium) => Ok(Self { pdfium }),
-            Err(reason) => Err(SimulateError::Rendering { form: "(any)".to_owned(), reason: reason.clone() }),
-        }
+        let pdfium = pdfium::load(&vendor.join("libpdfium.so"))
+            .map_err(|fault| SimulateError::NoPdfium { reason: fault.to_string() })?;
+        Ok(Self { pdfium })
     }
 
     /// All pages of `form` for `household`, in order, each a gray picture of `dpi`.
