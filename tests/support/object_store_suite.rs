@@ -41,7 +41,7 @@ async fn put_again_is_harmless(store: &dyn ObjectStore) {
 async fn other_bytes_are_refused(store: &dyn ObjectStore) {
     let key = key(ObjectKind::Page, b"these");
     let error = store.put(&key, b"those").await.expect_err("other bytes");
-    assert!(matches!(&error, ObjectError::OtherBytes { key: named, .. } if *named == key), "{error}");
+    assert!(matches!(&error, ObjectError::OtherBytes { key: named, .. } if **named == key), "{error}");
     assert!(matches!(store.get(&key).await, Err(ObjectError::NotFound { .. })), "nothing was stored");
 }
 
@@ -54,7 +54,7 @@ async fn what_is_not_there_is_not_found(store: &dyn ObjectStore) {
         store.verify(&key, 1).await.expect_err("verify"),
         store.get_file(&key, &folder.path().join("x")).await.expect_err("get_file"),
     ] {
-        assert!(matches!(&error, ObjectError::NotFound { key: named, .. } if *named == key), "{error}");
+        assert!(matches!(&error, ObjectError::NotFound { key: named, .. } if **named == key), "{error}");
         assert!(error.to_string().contains(&key.to_string()), "{error}");
     }
 }

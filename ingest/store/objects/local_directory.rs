@@ -77,7 +77,7 @@ impl LocalDirectory {
     }
 
     fn failed(&self, key: &ObjectKey, doing: &'static str) -> impl Fn(io::Error) -> ObjectError {
-        let (store, key) = (self.name(), key.clone());
+        let (store, key) = (self.name(), Box::new(key.clone()));
         move |source| {
             let (store, key) = (store.clone(), key.clone());
             match source.kind() {
@@ -131,7 +131,7 @@ impl LocalDirectory {
         }
         let found = Sha256::from_bytes(hasher.finalize().into());
         if found != key.sha256() {
-            return Err(ObjectError::OtherBytes { store: self.name(), key: key.clone(), found });
+            return Err(ObjectError::OtherBytes { store: self.name(), key: Box::new(key.clone()), found });
         }
         temporary.as_file().sync_all().map_err(&writing)?;
         private_folder(folder).map_err(&writing)?;
@@ -166,7 +166,7 @@ impl LocalDirectory {
     }
 
     fn outside(&self, key: &ObjectKey, file: &Path) -> impl Fn(io::Error) -> ObjectError {
-        let (store, key, file) = (self.name(), key.clone(), file.to_owned());
+        let (store, key, file) = (self.name(), Box::new(key.clone()), file.to_owned());
         move |source| ObjectError::File { store: store.clone(), key: key.clone(), file: file.clone(), source }
     }
 }
@@ -220,7 +220,7 @@ impl ObjectStore for LocalDirectory {
             if found == bytes && sha256 == key.sha256() {
                 return Ok(());
             }
-            let store = store.name();
+            let (store, key) = (store.name(), Box::new(key));
             Err(ObjectError::Damaged { store, key, expected: bytes, found })
         })
     }

@@ -31,6 +31,9 @@ use server::Server;
 /// How often a user looks whether the server is alive.
 const WATCH: Duration = Duration::from_millis(500);
 
+/// How long it waits when it could not start it again (the disk may be full).
+const WATCH_AFTER_FAILURE: Duration = Duration::from_secs(10);
+
 #[derive(Debug, thiserror::Error)]
 pub enum PrivatePostgresError {
     #[error(
@@ -95,11 +98,16 @@ impl PrivatePostgres {
             .name("postgres watch".to_owned())
             .spawn(move || {
                 let mut child = started;
-                while let Err(RecvTimeoutError::Timeout) = receiver.recv_timeout(WATCH) {
+                let mut pause = WATCH;
+                while let Err(RecvTimeoutError::Timeout) = receiver.recv_timeout(pause) {
+                    pause = WATCH;
                     match watched.revive(&mut child) {
                         Ok(false) => {}
                         Ok(true) => tracing::warn!("PostgreSQL had died and was started again"),
-                        Err(error) => tracing::error!(%error, "PostgreSQL has died"),
+                        Err(error) => {
+                            tracing::error!(%error, "PostgreSQL has died and does not start");
+                            pause = WATCH_AFTER_FAILURE;
+                        }
                     }
                 }
                 child
