@@ -31,8 +31,12 @@ fn main() -> anyhow::Result<()> {
     let mut report = Report::default();
     let finder = SymbolFinder::new(&settings.identify);
     for (file, truths) in by_file(&truths) {
-        let scan = Scan::open(&folder.path().join(file), &settings.decode, &settings.paths.vendor.join("libpdfium.so"))
-            .with_context(|| file.to_owned())?;
+        let scan = Scan::open(
+            &folder.path().join(file),
+            &settings.decode,
+            &settings.paths.vendor.join("libpdfium.so"),
+        )
+        .with_context(|| file.to_owned())?;
         for truth in truths {
             let image = scan.page(truth.page_index)?;
             let start = Instant::now();
@@ -48,7 +52,11 @@ fn main() -> anyhow::Result<()> {
 
 /// At least `pages` form pages, a few of them fewer than their files hold.
 fn simulated(
-    pages: u64, seed: u64, settings: &Settings, forms: &Forms, folder: &Path,
+    pages: u64,
+    seed: u64,
+    settings: &Settings,
+    forms: &Forms,
+    folder: &Path,
 ) -> anyhow::Result<Vec<PageTruth>> {
     let all: Vec<_> = forms.iter().cloned().collect();
     let per_application = all.iter().map(|form| form.pages.len() as f64).sum::<f64>() / all.len() as f64;
@@ -121,7 +129,8 @@ impl Report {
         finder.find_missing(gray, forms, &found);
         self.time("the other symbol", start.elapsed());
         if let Identification::Identified(identity) = &look.identification
-            && let Some(page) = forms.find(&identity.form, &identity.version).and_then(|form| form.page(identity.page))
+            && let Some(page) =
+                forms.find(&identity.form, &identity.version).and_then(|form| form.page(identity.page))
         {
             let start = Instant::now();
             page::register(gray, page, &identify::anchors(page, &look.symbols));
@@ -155,14 +164,18 @@ impl Report {
         let identity = match &look.identification {
             Identification::Identified(identity) => identity,
             Identification::Unassigned(reason) => {
-                *self.reasons.entry(format!("{reason:?}{}", if intact { "" } else { " (no intact symbol)" })).or_default() += 1;
+                *self
+                    .reasons
+                    .entry(format!("{reason:?}{}", if intact { "" } else { " (no intact symbol)" }))
+                    .or_default() += 1;
                 if intact {
                     self.missed.push(format!("{place}: {reason:?}"));
                 }
                 return;
             }
         };
-        let read = (identity.application_id, identity.form.as_str(), identity.version.as_str(), identity.page);
+        let read =
+            (identity.application_id, identity.form.as_str(), identity.version.as_str(), identity.page);
         if read != (truth.application_id, truth.form.as_str(), truth.version.as_str(), number) {
             self.wrong.push(format!("{place}: another page's identity"));
             return;
@@ -181,7 +194,9 @@ impl Report {
         if registration.residual_px > 1.5 {
             self.missed.push(format!("{place}: residual {:.2} px", registration.residual_px));
         }
-        if let (Some(map), Some(page)) = (&truth.map, forms.find(&truth.form, &truth.version).and_then(|form| form.page(number))) {
+        if let (Some(map), Some(page)) =
+            (&truth.map, forms.find(&truth.form, &truth.version).and_then(|form| form.page(number)))
+        {
             let fields = page.fields.iter().flat_map(|field| {
                 field.cells.iter().copied().chain(field.options.iter().map(|option| option.area))
             });

@@ -80,7 +80,9 @@ pub enum ObjectError {
         "{store}: object {key} was not stored: the bytes given have SHA-256 {found}; did the file change meanwhile?"
     )]
     OtherBytes { store: String, key: ObjectKey, found: Sha256 },
-    #[error("{store}: object {key} is damaged: of {expected} bytes, {found} were read back, or others than were written")]
+    #[error(
+        "{store}: object {key} is damaged: of {expected} bytes, {found} were read back, or others than were written"
+    )]
     Damaged { store: String, key: ObjectKey, expected: u64, found: u64 },
     /// A file that was to be stored, or written to, on the caller's side.
     #[error("{store}: object {key}: the file {}: {source}", file.display())]
