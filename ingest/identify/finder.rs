@@ -269,8 +269,13 @@ mod tests {
                 // The corners of the QR code are measured; where bars end, a line or two is lost.
                 let (area, error) =
                     if symbol.symbology == Symbology::Qr { (QR_AREA, 0.6) } else { (CODE128_AREA, 3.0) };
-                for (corner, truth) in symbol.corners.iter().zip(area.corners().map(|corner| map.apply(corner))) {
-                    assert!(corner.distance(&truth) < error, "{dpi} {degrees} {corner:?} {truth:?} {symbol:?}");
+                for (corner, truth) in
+                    symbol.corners.iter().zip(area.corners().map(|corner| map.apply(corner)))
+                {
+                    assert!(
+                        corner.distance(&truth) < error,
+                        "{dpi} {degrees} {corner:?} {truth:?} {symbol:?}"
+                    );
                 }
                 assert_eq!(symbol.decoders, [Decoder::Zxing, Decoder::Zbar], "{dpi} {degrees} {symbol:?}");
             }
@@ -286,6 +291,15 @@ mod tests {
         assert_eq!(found.iter().map(|symbol| symbol.symbology).collect::<Vec<_>>(), [Symbology::Qr]);
         let none = settings::Identify { symbologies: Vec::new(), zbar_confirms: true };
         assert_eq!(SymbolFinder::new(&none).find(&picture, |_| false), []);
+    }
+
+    #[test]
+    fn a_page_code_that_shines_through_from_the_other_side_is_not_read() {
+        let (map, width, height) = scan_map(300.0, 0.5, 0.0);
+        let front = Sheet::with_marks(&form_page(1)).qr(PAGE_CODE).scan(&map, width, height);
+        assert_eq!(finder().find(&front, |_| false).len(), 1);
+        let back = image::imageops::flip_horizontal(&front);
+        assert_eq!(finder().find(&back, |_| false), []);
     }
 
     #[test]

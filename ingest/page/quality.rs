@@ -14,7 +14,11 @@ const MIN_EDGE: u8 = 48;
 pub fn quality(gray: &GrayImage) -> Quality {
     let overview = Overview::of(gray);
     let depth = overview.paper_gray.saturating_sub(overview.ink_gray);
-    Quality { ink: overview.ink_share(), contrast: f64::from(depth) / 255.0, sharpness: sharpness(gray, depth) }
+    Quality {
+        ink: overview.ink_share(),
+        contrast: f64::from(depth) / 255.0,
+        sharpness: sharpness(gray, depth),
+    }
 }
 
 /// Whether a page on which no symbol was found is blank.
@@ -108,7 +112,9 @@ mod tests {
             note = note.ink(left, 100.0, 0.5, 6.0).ink(left, 103.0, 5.0, 0.5);
         }
         let note = noisy(note.scan(&map, width, height), 10, 1);
-        assert!(!blank(&note), "{:?}", quality(&note));
+        let quality = quality(&note);
+        assert!(quality.ink > 0.0006, "{quality:?}");
+        assert!(!blank(&note));
     }
 
     #[test]

@@ -74,7 +74,13 @@ fn attempt(gray: &GrayImage, page: &FormPage, anchors: &[Anchor]) -> Option<Regi
 
 /// The centre of the clearest solid dark square with sides of `side` around `at`, both in the units
 /// that `map` takes to pixels, at most `reach` away; none where there is no such square.
-pub(crate) fn solid_square(gray: &GrayImage, map: &Affine, at: PointMm, side: f64, reach: f64) -> Option<PointPx> {
+pub(crate) fn solid_square(
+    gray: &GrayImage,
+    map: &Affine,
+    at: PointMm,
+    side: f64,
+    reach: f64,
+) -> Option<PointPx> {
     squares(gray, map, at, side, reach).first().copied()
 }
 
