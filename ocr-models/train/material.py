@@ -1,5 +1,5 @@
 """Clean characters to be degraded: MNIST, fonts, skeletons. Only what stands in TRAINING is ever
-trained on; HELD_OUT is read by measure.py alone, and a test of this file keeps them apart."""
+trained on; HELD_OUT is read by measure.py alone. Importing this stops where the two overlap."""
 
 import functools
 import gzip
