@@ -53,7 +53,10 @@ fn what_is_no_scan_is_named() {
     let error = drop.open(&drop.path("claims.pdf")).err().expect("a ZIP archive");
     assert_eq!(error.code(), "unknown_format");
     let message = error.to_string();
-    assert!(message.contains("ZIP archive") && message.contains("TIFF, JPEG, PNG and PDF"), "{message}");
+    assert!(
+        message.contains("ZIP archive") && message.contains("TIFF, JPEG, PNG, WebP and PDF"),
+        "{message}"
+    );
 
     assert_eq!(drop.error(b"").code(), "empty");
     assert!(drop.error("名簿\n".as_bytes()).to_string().contains("text file"));

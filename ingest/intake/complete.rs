@@ -10,7 +10,7 @@ use super::folder::open_seen;
 use crate::decode::Fault;
 use crate::decode::format::{self, Format, HEAD_BYTES};
 use crate::decode::tiff_directory::{Directory, TiffFile, tag};
-use crate::decode::{jpeg_segments, pdf_tail};
+use crate::decode::{jpeg_segments, pdf_tail, webp};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Completeness {
@@ -44,6 +44,8 @@ pub fn is_complete(path: &Path) -> io::Result<Completeness> {
             (!is_whole).then(|| "the end of the JPEG picture is missing".to_owned())
         }
         Format::Png => missing_in_png(BufReader::new(file))?,
+        Format::WebP => webp::is_cut_short(BufReader::new(file))?
+            .then(|| "the end of the WebP picture is missing".to_owned()),
         Format::Pdf => pdf_tail::missing(file)?.map(str::to_owned),
     };
     Ok(missing.map_or(Completeness::Complete, Completeness::Incomplete))
