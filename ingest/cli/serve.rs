@@ -53,6 +53,9 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
 }
 
 async fn serve(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
+    // First of all: a signal that comes while the service starts must end it as cleanly as a later one.
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
     let roles: BTreeSet<Role> = arguments.roles.into_iter().collect();
     let listener = TcpListener::bind(arguments.listen).await.with_context(|| {
         format!("{}: cannot listen; name another address with --listen", arguments.listen)
@@ -86,8 +89,6 @@ async fn serve(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
     });
     tracing::info!(%address, ?roles, "ready");
 
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -152,14 +152,13 @@ impl Server {
         }
         self.make_database()?;
         self.configure()?;
+        // Before the server: this program may be killed as soon as it has started it.
+        self.set_guard()?;
         let deadline = Instant::now() + RETRY_FOR;
         loop {
             let child = self.spawn()?;
             match self.wait_until_ready(Some(child)) {
-                Ok(child) => {
-                    self.set_guard()?;
-                    return Ok(child);
-                }
+                Ok(child) => return Ok(child),
                 Err(PrivatePostgresError::NotStarted { message, .. })
                     if is_passing(&message) && Instant::now() < deadline =>
                 {
