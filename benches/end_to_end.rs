@@ -79,7 +79,10 @@ fn main() -> anyhow::Result<()> {
     println!("\npublished page images (mean): {}", bench.sizes());
     let files: Vec<PathBuf> = bench.files.iter().take(40).cloned().collect();
     eprintln!("measuring the memory of a reader");
-    println!("memory of one reader, all models loaded: {} MiB at most", reader_memory(&bench.settings, &files)?);
+    println!(
+        "memory of one reader, all models loaded: {} MiB at most",
+        reader_memory(&bench.settings, &files)?
+    );
     eprintln!("letting Tesseract read {TESSERACT_PAGES} whole pages");
     print_tesseract(&bench)?;
     Ok(())
@@ -181,7 +184,8 @@ impl Bench {
 
     fn sizes(&self) -> String {
         let mean = |sizes: &Vec<usize>| sizes.iter().sum::<usize>() / sizes.len().max(1) / 1024;
-        let sizes = self.image_bytes.iter().map(|(kind, sizes)| format!("{} {} KiB", kind.name(), mean(sizes)));
+        let sizes =
+            self.image_bytes.iter().map(|(kind, sizes)| format!("{} {} KiB", kind.name(), mean(sizes)));
         sizes.collect::<Vec<_>>().join(", ")
     }
 }

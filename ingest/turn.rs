@@ -61,7 +61,7 @@ impl Turn {
 
     /// Width and height after the turn.
     fn size(self, (width, height): (u32, u32)) -> (u32, u32) {
-        if self.quarters % 2 == 0 { (width, height) } else { (height, width) }
+        if self.quarters.is_multiple_of(2) { (width, height) } else { (height, width) }
     }
 
     /// `pixels` of `BYTES` bytes each, row by row; as many in the result.

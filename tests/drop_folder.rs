@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use uketsuke::intake::{ArrivedFile, Sighting, Watching, collect, escaped, watch};
+use uketsuke::intake::{ArrivedFile, Sighting, Watching, collect, escaped, is_whole, watch};
 use uketsuke::settings::Intake;
 
 /// The end that our test format has.
@@ -228,6 +228,17 @@ async fn what_is_no_file_is_told_once_and_never_opened() {
     assert!(drop.watching.sightings.try_recv().is_err(), "told once only");
     let opened = drop.opened.lock().expect("no panic").clone();
     assert!(opened.iter().all(|path| path.ends_with("north/good.tif")), "{opened:?}");
+}
+
+/// Between the look at the folder and the look into the file somebody may exchange it.
+#[test]
+fn a_pipe_or_a_link_in_a_files_place_is_not_looked_into() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, pipe, link) = ["text.txt", "pipe.txt", "link.txt"].map(|name| folder.path().join(name)).into();
+    std::fs::write(&file, "no scan, but whole").expect("written");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).expect("a FIFO");
+    symlink(&file, &link).expect("a link");
+    assert_eq!([&file, &pipe, &link].map(|path| is_whole(path)), [true, false, false]);
 }
 
 #[tokio::test]

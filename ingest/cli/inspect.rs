@@ -19,7 +19,7 @@ use crate::settings::Settings;
 /// and application. Nothing is stored and no database is needed.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Scans: TIFF, JPEG, PNG or PDF
+    /// Scans: TIFF, JPEG, PNG, WebP or PDF
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }

@@ -1,16 +1,20 @@
 //! The command line: one file a subcommand; each parses, calls the library and prints. Results go
 //! to stdout, progress and errors to stderr; the exit code is 0, 1 (it failed) or 2 (wrong usage).
 
+mod doctor;
 mod forms;
 mod ingest;
 mod inspect;
+mod quarantine;
 mod reader;
 mod recognize;
+mod records;
 mod register;
 mod serve;
 mod service;
 mod simulate;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -51,11 +55,15 @@ enum Command {
     Ingest(ingest::Arguments),
     Serve(serve::Arguments),
     Inspect(inspect::Arguments),
+    Doctor(doctor::Arguments),
+    /// Show scans that could not be read, and put them back
+    Quarantine(quarantine::Arguments),
     /// Read pictures of handwritten cells; one JSON line an image
     Recognize(recognize::Arguments),
     /// Reads scans for a worker over stdin and stdout
     #[command(hide = true)]
     Reader,
+    Records(records::Arguments),
     /// The register of households
     Register(register::Arguments),
     /// Fill in and "scan" forms, with the truth about every page
@@ -65,7 +73,7 @@ enum Command {
 impl Common {
     /// The database that DATABASE_URL names, else the private one in the data folder.
     async fn database(&self) -> Result<Database, StoreError> {
-        let url = std::env::var("DATABASE_URL").ok();
+        let url = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
         Database::connect(&self.data, url.as_deref()).await
     }
 }
@@ -74,24 +82,52 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")
 }
 
-/// Logs go to stderr, as text; UKETSUKE_LOG chooses what (`info`, `uketsuke=debug`).
-fn log_to_stderr() {
+/// Who is named in events as the one that acted, for commands typed by a person.
+const OPERATOR: &str = "command line";
+
+/// Runs work with the database, and closes it behind.
+fn with_database<T>(
+    common: &Common,
+    work: impl AsyncFnOnce(&Database) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    runtime()?.block_on(async {
+        let database = common.database().await?;
+        let result = work(&database).await;
+        database.close().await;
+        result
+    })
+}
+
+/// Logs go to stderr, as text; UKETSUKE_LOG chooses what (`info`, `uketsuke=debug`). A service tells
+/// what it does, a command with a progress bar only what is wrong.
+fn log_to_stderr(command: &Command) {
+    let default = match command {
+        Command::Serve(_) => "warn,uketsuke=info",
+        _ => "warn",
+    };
     let filter = tracing_subscriber::EnvFilter::try_from_env("UKETSUKE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,uketsuke=info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
 }
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let CommandLine { common, command } = CommandLine::parse();
-    log_to_stderr();
+    log_to_stderr(&command);
     let result = match command {
         Command::Forms(arguments) => forms::run(&common, arguments),
         Command::Ingest(arguments) => ingest::run(&common, arguments),
         Command::Serve(arguments) => serve::run(&common, arguments),
         Command::Inspect(arguments) => inspect::run(&common, arguments),
+        Command::Doctor(arguments) => doctor::run(&common, arguments),
+        Command::Quarantine(arguments) => quarantine::run(&common, arguments),
         Command::Reader => reader::run(&common),
         Command::Recognize(arguments) => recognize::run(&common, arguments),
+        Command::Records(arguments) => records::run(&common, arguments),
         Command::Register(arguments) => register::run(&common, arguments),
         Command::Simulate(arguments) => simulate::run(&common, arguments),
     };

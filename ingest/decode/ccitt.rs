@@ -98,7 +98,7 @@ impl<'a> Decoder<'a> {
         // Index into `reference` from which b1 is searched.
         let mut search = 0;
         while start < self.width {
-            let code = mode::decode(&mut self.bits).ok_or_else(|| self.bad_code())?;
+            let code = self.mode().ok_or_else(|| self.bad_code())?;
             let b1 = self.b1(&mut search, start, at_line_start, is_black);
             match code {
                 Mode::Pass => start = self.reference.get(search + 1).copied().unwrap_or(self.width),
@@ -121,6 +121,26 @@ impl<'a> Decoder<'a> {
             at_line_start = false;
         }
         Ok(())
+    }
+
+    /// The next code of table 1/T.6. Looked up here and not in `fax`: half of all codes of a page are
+    /// these.
+    fn mode(&mut self) -> Option<Mode> {
+        let (mode, bits) = match self.bits.peek(7)? {
+            0b100_0000.. => (Mode::Vertical(0), 1),
+            0b011_0000.. => (Mode::Vertical(1), 3),
+            0b010_0000.. => (Mode::Vertical(-1), 3),
+            0b001_0000.. => (Mode::Horizontal, 3),
+            0b000_1000.. => (Mode::Pass, 4),
+            0b000_0110.. => (Mode::Vertical(2), 6),
+            0b000_0100.. => (Mode::Vertical(-2), 6),
+            0b000_0011 => (Mode::Vertical(3), 7),
+            0b000_0010 => (Mode::Vertical(-3), 7),
+            0b000_0001 => (Mode::Extension, 7),
+            0 => return mode::decode(&mut self.bits),
+        };
+        self.bits.consume(bits).ok()?;
+        Some(mode)
     }
 
     /// b1: the first change on the line above that lies right of `start` and is to the colour that

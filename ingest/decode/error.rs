@@ -40,7 +40,7 @@ pub enum Fault {
     NotAFile,
     #[error("is empty; scan the sheets again")]
     Empty,
-    #[error("{} is not a scan; TIFF, JPEG, PNG and PDF are accepted", looks_like.unwrap_or("a file of unknown format"))]
+    #[error("{} is not a scan; TIFF, JPEG, PNG, WebP and PDF are accepted", looks_like.unwrap_or("a file of unknown format"))]
     UnknownFormat { looks_like: Option<&'static str> },
     #[error("the PDF is protected by a password; save it without one, or scan the sheets again")]
     Encrypted,

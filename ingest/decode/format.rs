@@ -6,6 +6,7 @@ pub(crate) enum Format {
     Tiff,
     Jpeg,
     Png,
+    WebP,
     Pdf,
 }
 
@@ -24,11 +25,18 @@ const SIGNATURES: [(&[u8], Format); 6] = [
 
 const PDF_SIGNATURE: &[u8] = b"%PDF-";
 
+/// A RIFF file says at its ninth byte what it holds.
+const RIFF_SIGNATURE: &[u8] = b"RIFF";
+const WEBP_SIGNATURE: &[u8] = b"WEBP";
+
 /// What `head`, the first [`HEAD_BYTES`] of a file or all of a shorter one, is the beginning of.
 pub(crate) fn recognise(head: &[u8]) -> Option<Format> {
     let signature = SIGNATURES.iter().find(|(signature, _)| head.starts_with(signature));
     match signature {
         Some((_, format)) => Some(*format),
+        None if head.starts_with(RIFF_SIGNATURE) && head.get(8..12) == Some(WEBP_SIGNATURE) => {
+            Some(Format::WebP)
+        }
         None => head.windows(PDF_SIGNATURE.len()).any(|bytes| bytes == PDF_SIGNATURE).then_some(Format::Pdf),
     }
 }
@@ -37,13 +45,13 @@ pub(crate) fn recognise(head: &[u8]) -> Option<Format> {
 /// with one as far as it goes.
 pub(crate) fn may_become_a_scan(start: &[u8]) -> bool {
     let signatures = SIGNATURES.iter().map(|(signature, _)| *signature);
-    signatures.chain([PDF_SIGNATURE]).any(|signature| signature.starts_with(start))
+    signatures.chain([PDF_SIGNATURE, RIFF_SIGNATURE]).any(|signature| signature.starts_with(start))
 }
 
 /// Names a well-known format that is not a scan, so that the person who dropped the file knows it
 /// again.
 pub(super) fn looks_like(head: &[u8]) -> Option<&'static str> {
-    const KNOWN: [(usize, &[u8], &str); 20] = [
+    const KNOWN: [(usize, &[u8], &str); 19] = [
         (0, b"PK\x03\x04", "a ZIP archive (or a Word or Excel file)"),
         (0, b"PK\x05\x06", "an empty ZIP archive"),
         (0, b"\x1f\x8b", "a gzip archive"),
@@ -54,7 +62,6 @@ pub(super) fn looks_like(head: &[u8]) -> Option<&'static str> {
         (4, b"ftypheix", "a HEIC photograph"),
         (4, b"ftypmif1", "a HEIC photograph"),
         (4, b"ftypavif", "an AVIF picture"),
-        (8, b"WEBP", "a WebP picture"),
         (0, b"GIF8", "a GIF picture"),
         (0, b"BM", "a BMP picture"),
         (4, b"jP  \r\n\x87\n", "a JPEG 2000 picture"),
@@ -93,6 +100,8 @@ mod tests {
         assert_eq!(recognise(b"MM\0*\0\0\0\x08"), Some(Format::Tiff));
         assert_eq!(recognise(b"\xff\xd8\xff\xe0"), Some(Format::Jpeg));
         assert_eq!(recognise(b"\0\0junk\n%PDF-1.4\n"), Some(Format::Pdf));
+        assert_eq!(recognise(b"RIFF\x24\0\0\0WEBPVP8L"), Some(Format::WebP));
+        assert_eq!(recognise(b"RIFF\x24\0\0\0WAVEfmt "), None);
         assert_eq!(recognise(b"PK\x03\x04"), None);
         assert_eq!(looks_like(b"PK\x03\x04\x14\0"), Some("a ZIP archive (or a Word or Excel file)"));
         assert_eq!(looks_like("申請書一覧\n".as_bytes()), Some("a text file"));

@@ -15,6 +15,7 @@ mod tiff;
 mod tiff_data;
 pub(crate) mod tiff_directory;
 mod tiff_samples;
+pub(crate) mod webp;
 
 pub use error::{DecodeError, Fault};
 
@@ -49,7 +50,8 @@ enum Pages {
     Tiff(tiff::TiffScan),
     Jpeg(File),
     Png(File),
-    Pdf(pdfium::PdfScan),
+    WebP(File),
+    Pdf(Box<pdfium::PdfScan>),
 }
 
 impl Scan {
@@ -79,15 +81,16 @@ impl Scan {
             Some(Format::Tiff) => Pages::Tiff(tiff::TiffScan::open(file)?),
             Some(Format::Jpeg) => Pages::Jpeg(file),
             Some(Format::Png) => Pages::Png(file),
+            Some(Format::WebP) => Pages::WebP(file),
             Some(Format::Pdf) => {
-                Pages::Pdf(pdfium::PdfScan::open(file, pdfium_library, settings.pdf_render_dpi)?)
+                Pages::Pdf(Box::new(pdfium::PdfScan::open(file, pdfium_library, settings.pdf_render_dpi)?))
             }
             None => return Err(Fault::UnknownFormat { looks_like: format::looks_like(&head) }),
         };
         let count = match &pages {
             Pages::Tiff(scan) => scan.page_count(),
             Pages::Pdf(scan) => scan.page_count(),
-            Pages::Jpeg(_) | Pages::Png(_) => 1,
+            Pages::Jpeg(_) | Pages::Png(_) | Pages::WebP(_) => 1,
         };
         let limits = Limits::of(settings);
         let page_count = limits.check_pages(count)?;
@@ -109,6 +112,7 @@ impl Scan {
             Pages::Tiff(scan) => scan.page(index, &self.limits),
             Pages::Jpeg(file) => self.whole(file).and_then(|bytes| jpeg::page(&bytes, &self.limits)),
             Pages::Png(file) => self.rewound(file).and_then(|file| png::page(file, &self.limits)),
+            Pages::WebP(file) => self.rewound(file).and_then(|file| webp::page(file, &self.limits)),
             Pages::Pdf(scan) => scan.page(index, &self.limits),
         };
         page.map_err(|fault| DecodeError::page(index, fault))

@@ -1,9 +1,12 @@
 //! PDF through pdfium. A page that is one scanned image is taken as that image, pixel by pixel;
 //! any other page is rendered, in colour where it has any.
 
+use std::cell::RefCell;
 use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pdfium_render::prelude::*;
 
@@ -21,9 +24,16 @@ const STRAIGHT: f32 = 0.001;
 
 const POINTS_PER_INCH: f32 = 72.0;
 
+/// pdfium keeps every object that it has read until the document is closed: after so many bytes the
+/// document is closed and opened again, which costs a few milliseconds.
+const BYTES_KEPT: u64 = 64 << 20;
+
 /// An opened document. pdfium reads from the file what it needs, when it needs it.
 pub(super) struct PdfScan {
-    document: PdfDocument<'static>,
+    file: File,
+    pdfium: &'static Pdfium,
+    opened: RefCell<Opened>,
+    page_count: u64,
     render_dpi: u32,
 }
 
@@ -33,27 +43,24 @@ impl PdfScan {
         if let Some(missing) = pdf_tail::missing(&file)? {
             return Err(Fault::truncated(missing));
         }
-        // pdfium keeps the last error for the whole process: one opening at a time, so that each
-        // sees its own.
-        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-        let pdfium = load_once(&mut loaded, library)?;
-        let document = pdfium.load_pdf_from_reader(file, None).map_err(|error| match error {
-            PdfiumError::PdfiumLibraryInternalError(
-                PdfiumInternalError::PasswordError | PdfiumInternalError::SecurityError,
-            ) => Fault::Encrypted,
-            error => damaged(error),
-        })?;
-        Ok(Self { document, render_dpi })
+        let pdfium = load(library)?;
+        let opened = Opened::open(&file, pdfium)?;
+        let page_count = opened.document.pages().len().try_into().unwrap_or(0);
+        Ok(Self { file, pdfium, opened: RefCell::new(opened), page_count, render_dpi })
     }
 
     pub fn page_count(&self) -> u64 {
-        self.document.pages().len().try_into().unwrap_or(0)
+        self.page_count
     }
 
     /// The page with this index, from 0; it must exist.
     pub fn page(&self, index: u32, limits: &Limits) -> Result<PageImage, Fault> {
+        let mut opened = self.opened.borrow_mut();
+        if opened.bytes_read.load(Ordering::Relaxed) > BYTES_KEPT {
+            *opened = Opened::open(&self.file, self.pdfium)?;
+        }
         let index = index.try_into().map_err(|_| Fault::damaged("it has no such page"))?;
-        let page = self.document.pages().get(index).map_err(damaged)?;
+        let page = opened.document.pages().get(index).map_err(damaged)?;
         match scanned_image(&page) {
             Some(scanned) => scanned.take(limits),
             None => self.rendered(&page, limits),
@@ -74,25 +81,61 @@ impl PdfScan {
     }
 }
 
-/// pdfium is initialised once a process and never unloaded.
-static LOADED: Mutex<Option<&'static Pdfium>> = Mutex::new(None);
-
-/// For whoever else renders with pdfium in this process: it can be bound only once.
-pub(crate) fn shared(library: &Path) -> Result<&'static Pdfium, Fault> {
-    load_once(&mut LOADED.lock().unwrap_or_else(PoisonError::into_inner), library)
+/// A document as pdfium holds it.
+struct Opened {
+    document: PdfDocument<'static>,
+    /// From the file since it was opened.
+    bytes_read: Arc<AtomicU64>,
 }
 
-fn load_once(loaded: &mut Option<&'static Pdfium>, library: &Path) -> Result<&'static Pdfium, Fault> {
-    match *loaded {
-        Some(pdfium) => Ok(pdfium),
-        None => Ok(*loaded.insert(load(library)?)),
+impl Opened {
+    fn open(file: &File, pdfium: &'static Pdfium) -> Result<Self, Fault> {
+        // pdfium keeps the last error for the whole process: one opening at a time, so that each
+        // sees its own.
+        static OPENING: Mutex<()> = Mutex::new(());
+        let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes_read = Arc::new(AtomicU64::new(0));
+        let source = Counted { file: file.try_clone()?, bytes_read: Arc::clone(&bytes_read) };
+        let document = pdfium.load_pdf_from_reader(source, None).map_err(|error| match error {
+            PdfiumError::PdfiumLibraryInternalError(
+                PdfiumInternalError::PasswordError | PdfiumInternalError::SecurityError,
+            ) => Fault::Encrypted,
+            error => damaged(error),
+        })?;
+        Ok(Self { document, bytes_read })
     }
 }
 
-fn load(library: &Path) -> Result<&'static Pdfium, Fault> {
+/// Counts what is read of a file.
+struct Counted {
+    file: File,
+    bytes_read: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.bytes_read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+impl Seek for Counted {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        self.file.seek(position)
+    }
+}
+
+/// The engine, for whoever renders in this process: it is initialised once and never unloaded.
+pub(crate) fn load(library: &Path) -> Result<&'static Pdfium, Fault> {
+    static LOADED: Mutex<Option<&'static Pdfium>> = Mutex::new(None);
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(pdfium) = *loaded {
+        return Ok(pdfium);
+    }
     let bindings = Pdfium::bind_to_library(library)
         .map_err(|error| Fault::NoPdfium { library: library.to_owned(), reason: format!("{error:?}") })?;
-    Ok(Box::leak(Box::new(Pdfium::new(bindings))))
+    Ok(loaded.insert(Box::leak(Box::new(Pdfium::new(bindings)))))
 }
 
 fn damaged(error: PdfiumError) -> Fault {
@@ -205,20 +248,28 @@ fn to_page(bitmap: &PdfBitmap) -> Result<Option<PageImage>, Fault> {
     let (w, h) = (width as u32, height as u32);
     Ok(Some(match bitmap.format().map_err(damaged)? {
         PdfBitmapFormat::Gray => {
-            let gray = rows.flat_map(|row| &row[..width]).copied().collect();
+            let mut gray = Vec::with_capacity(width * height);
+            rows.for_each(|row| gray.extend_from_slice(&row[..width]));
             PageImage::from_gray(w, h, gray)?
         }
-        PdfBitmapFormat::BGR => {
-            let pixels = rows.flat_map(|row| row[..3 * width].as_chunks::<3>().0);
-            PageImage::from_rgb(w, h, pixels.flat_map(|[blue, green, red]| [*red, *green, *blue]).collect())?
-        }
+        PdfBitmapFormat::BGR => PageImage::from_rgb(w, h, to_rgb::<3>(rows, width, height))?,
         PdfBitmapFormat::BGRx | PdfBitmapFormat::BGRA => {
-            let pixels = rows.flat_map(|row| row[..4 * width].as_chunks::<4>().0);
-            PageImage::from_rgb(
-                w,
-                h,
-                pixels.flat_map(|[blue, green, red, _]| [*red, *green, *blue]).collect(),
-            )?
+            PageImage::from_rgb(w, h, to_rgb::<4>(rows, width, height))?
         }
     }))
+}
+
+/// From blue, green, red and possibly a fourth byte.
+fn to_rgb<'a, const BYTES: usize>(
+    rows: impl Iterator<Item = &'a [u8]>,
+    width: usize,
+    height: usize,
+) -> Vec<u8> {
+    let mut rgb = vec![[0; 3]; width * height];
+    for (target, row) in rgb.chunks_exact_mut(width).zip(rows) {
+        for (target, pixel) in target.iter_mut().zip(row.as_chunks::<BYTES>().0) {
+            *target = [pixel[2], pixel[1], pixel[0]];
+        }
+    }
+    rgb.into_flattened()
 }

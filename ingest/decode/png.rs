@@ -114,7 +114,7 @@ mod tests {
             ColorType::Rgba,
             BitDepth::Eight,
             None,
-            &[vec![0, 0, 0, 255].repeat(half), vec![0; 4 * half]].concat(),
+            &[[0, 0, 0, 255].repeat(half), vec![0; 4 * half]].concat(),
         );
         let first = decoded(bits);
         assert!(first.bilevel);

@@ -113,7 +113,7 @@ pub(super) fn interpret(samples: &[u8], stride: usize, bits: u32, meaning: &Mean
         Meaning::Gray { white_is_zero } => {
             let inverted = if *white_is_zero { 255 } else { 0 };
             for (target, sample) in target.iter_mut().zip(samples.iter().step_by(stride)) {
-                *target = sample * scale ^ inverted;
+                *target = (sample * scale) ^ inverted;
             }
         }
         Meaning::Palette(colours) => {

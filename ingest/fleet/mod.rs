@@ -11,6 +11,7 @@ mod nursery;
 mod pool;
 mod process;
 pub mod protocol;
+mod publication;
 pub mod reader;
 mod scan_reader;
 mod work;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::protocol::{Loaded, Refusal};
 use super::reader::PageReader;
-use crate::decode::{PageImage, Scan};
+use crate::decode::{PageImage, Scan, pdfium};
 use crate::form::{Form, FormPage, Forms};
 use crate::identify::{Identification, SymbolFinder};
 use crate::page::Registration;
@@ -35,10 +35,15 @@ pub enum LoadError {
     Forms(#[from] crate::form::FormError),
     #[error(transparent)]
     Readers(#[from] read::ReadError),
+    #[error("{0}; run scripts/setup")]
+    Pdfium(String),
 }
 
 impl ScanReader {
+    /// Loads all engines now: one that is missing is the fault of the machine, and must not be
+    /// found out at the cost of the first scan that needs it.
     pub fn load(settings: Settings) -> Result<Self, LoadError> {
+        pdfium::load(&settings.paths.pdfium()).map_err(|fault| LoadError::Pdfium(fault.to_string()))?;
         Ok(Self {
             forms: Forms::load_dir(&settings.paths.forms)?,
             finder: SymbolFinder::new(&settings.identify),

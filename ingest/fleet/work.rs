@@ -4,7 +4,6 @@
 //! a retry writes again with the same bytes, and the rows come in one transaction that the lease
 //! fences.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,22 +14,15 @@ use tokio::sync::watch;
 use super::process::{ReaderError, StartError};
 use super::{Reader, ReaderPool};
 use crate::application_id::ApplicationId;
-use crate::check::{self, Circumstances};
 use crate::digest::Sha256;
-use crate::form::{Form, Forms};
-use crate::identify::{Identification, Identity, UnassignedReason};
+use crate::form::Forms;
+use crate::identify::{Identification, Identity};
 use crate::pipeline::{KnownApplication, PageLook, PageRead};
-use crate::publish::{
-    CaptureFacts, CapturedPage, Group, Provenance, StoredReading, build_record, facing_application,
-    group_pages,
-};
+use crate::publish::{StoredReading, group_pages};
 use crate::settings::Settings;
-use crate::store::applications::{self, ApplicationState, ApplicationVersion};
-use crate::store::captures::{CaptureId, CaptureState, RecordObject};
 use crate::store::jobs::{self, Failed, Lease};
 use crate::store::objects::{ObjectError, ObjectKey, ObjectKind, ObjectStore};
-use crate::store::pages::{PageOutcome, PageState};
-use crate::store::publish::{CaptureChange, CaptureWrite, Publication, Published, publish};
+use crate::store::publish::Published;
 use crate::store::scans::{self, Scan};
 use crate::store::{Database, StoreError, register};
 
@@ -57,7 +49,7 @@ pub enum Until {
 
 /// Why a scan was not published.
 #[derive(Debug, thiserror::Error)]
-enum WorkError {
+pub(super) enum WorkError {
     /// The scan is bad and will be the next time.
     #[error("{reason}")]
     Bad { reason: String, pages: Option<u32> },
@@ -178,6 +170,7 @@ impl Worker {
         let scan = scans::find(&self.database, lease.scan)
             .await?
             .ok_or(StoreError::Refused("the scan of a job is not there"))?;
+        self.check_size(&scan)?;
         let pages = self.read_pages(&scan).await?;
         let groups =
             group_pages(pages.iter().filter_map(|page| Some((page.look.index, identity(&page.look)?))));
@@ -186,6 +179,19 @@ impl Worker {
             tracing::info!(scan = %scan.id, "another scan of the same application was faster; building again");
         }
         Ok(())
+    }
+
+    fn check_size(&self, scan: &Scan) -> Result<(), WorkError> {
+        let limit = self.settings.intake.max_file_mib;
+        let found = scan.bytes >> 20;
+        if found <= limit {
+            return Ok(());
+        }
+        let reason = format!(
+            "{}: has {found} MiB, the limit intake.max_file_mib is {limit}; raise it and retry, or split the file",
+            scan.file
+        );
+        Err(WorkError::Bad { reason, pages: None })
     }
 
     /// Takes every page of the scan through a reader and puts its objects into the store.
@@ -259,10 +265,10 @@ impl Worker {
 
 /// A page whose objects are in the store.
 #[derive(Debug)]
-struct StoredPage {
-    look: PageLook,
-    image: ObjectKey,
-    readings: Vec<StoredReading>,
+pub(super) struct StoredPage {
+    pub look: PageLook,
+    pub image: ObjectKey,
+    pub readings: Vec<StoredReading>,
 }
 
 enum PageError {
@@ -276,7 +282,7 @@ impl From<WorkError> for PageError {
     }
 }
 
-fn identity(look: &PageLook) -> Option<&Identity> {
+pub(super) fn identity(look: &PageLook) -> Option<&Identity> {
     match &look.identification {
         Identification::Identified(identity) => Some(identity),
         Identification::Unassigned(_) => None,
@@ -299,158 +305,4 @@ impl Worker {
         self.objects.get_file(&scan.original, &path).await?;
         Ok(LocalOriginal { path, _copy: Some(folder) })
     }
-
-    /// Builds the records of the scan's captures on what is there now, writes them, and commits.
-    async fn publish(
-        &self,
-        lease: &Lease,
-        scan: &Scan,
-        pages: &[StoredPage],
-        groups: &[Group],
-    ) -> Result<Published, WorkError> {
-        let mut ids: Vec<ApplicationId> = groups.iter().map(|group| group.application_id).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let states = applications::states(&self.database, &ids).await?;
-        let households = register::households(&self.database, &ids).await?;
-
-        let mut captures: Vec<CaptureWrite> = Vec::new();
-        let mut capture_of_page: BTreeMap<u32, CaptureId> = BTreeMap::new();
-        for group in groups {
-            let state = states.get(&group.application_id);
-            let own: Vec<CapturedPage> = group
-                .pages
-                .iter()
-                .filter_map(|&(_, index)| captured_page(scan, pages.get(index as usize)?, groups))
-                .collect();
-            let earlier = state.and_then(|state| capture_to_complete(state, scan, group, &captures));
-            let first_index = group.pages.first().map_or(0, |&(_, index)| index);
-            let (id, captured_at, change, others) = match earlier {
-                Some(capture) => (
-                    capture.id,
-                    capture.captured_at,
-                    CaptureChange::Completed { version: capture.version },
-                    capture.pages.clone(),
-                ),
-                None => (
-                    CaptureId::of(scan.sha256, group.application_id, first_index),
-                    scan.arrived_at,
-                    CaptureChange::New { captured_at: scan.arrived_at },
-                    Vec::new(),
-                ),
-            };
-            let duplicate = match earlier {
-                Some(capture) => capture.duplicate_of.is_some(),
-                None => {
-                    state.is_some_and(|state| !state.captures.is_empty())
-                        || captures.iter().any(|other| other.application_id == group.application_id)
-                }
-            };
-            let form = self.forms.find(&group.form, &group.version).ok_or(StoreError::Refused(
-                "a page was identified by a form that this worker does not have",
-            ))?;
-            let facts = CaptureFacts {
-                capture_id: id.to_string(),
-                application_id: group.application_id,
-                station: scan.station.clone(),
-                batch: scan.batch.clone(),
-                captured_at,
-                circumstances: Circumstances {
-                    in_register: households.contains_key(&group.application_id),
-                    duplicate,
-                },
-                provenance: self.provenance(form),
-            };
-            let record = build_record(form, others.into_iter().chain(own).collect(), facts)
-                .ok_or(StoreError::Refused("a capture has no pages"))?;
-            let record = RecordObject::of(&record)?;
-            self.objects.put(record.key(), record.bytes()).await?;
-            capture_of_page.extend(group.pages.iter().map(|&(_, index)| (index, id)));
-            captures.push(CaptureWrite { id, application_id: group.application_id, change, record });
-        }
-
-        let outcomes = outcomes(scan, pages, groups, &capture_of_page);
-        let expected: BTreeMap<ApplicationId, ApplicationVersion> =
-            states.iter().map(|(&id, state)| (id, state.version)).collect();
-        let publication = Publication {
-            lease,
-            actor: &self.name,
-            scan,
-            pages: &outcomes,
-            captures: &captures,
-            expected: &expected,
-        };
-        Ok(publish(&self.database, &publication).await?)
-    }
-
-    fn provenance(&self, form: &Form) -> Provenance {
-        let loaded = self.readers.loaded();
-        Provenance { software: loaded.software, form: form.digest, models: loaded.models, calibration: None }
-    }
-}
-
-/// The capture that these pages complete: one of the same station and batch that lacks them all,
-/// and that no other group of this scan completes already.
-fn capture_to_complete<'a>(
-    state: &'a ApplicationState,
-    scan: &Scan,
-    group: &Group,
-    taken: &[CaptureWrite],
-) -> Option<&'a CaptureState> {
-    state.captures.iter().find(|capture| {
-        capture.station == scan.station
-            && capture.batch == scan.batch
-            && !taken.iter().any(|other| other.id == capture.id)
-            && capture.pages.iter().all(|page| {
-                page.identity.form == group.form
-                    && page.identity.version == group.version
-                    && !group.has_page(page.identity.page)
-            })
-    })
-}
-
-fn captured_page(scan: &Scan, page: &StoredPage, groups: &[Group]) -> Option<CapturedPage> {
-    let identity = identity(&page.look)?.clone();
-    let facing = facing_application(groups, page.look.index);
-    Some(CapturedPage {
-        sha256: scan.sha256,
-        file: scan.file.clone(),
-        findings: facing.map(|other| check::sides_disagree(identity.page, other)).into_iter().collect(),
-        identity,
-        image: page.image.clone(),
-        look: page.look.clone(),
-        readings: page.readings.clone(),
-    })
-}
-
-/// What becomes of every page: part of a capture by its own ID, blank, or waiting for a person.
-fn outcomes(
-    scan: &Scan,
-    pages: &[StoredPage],
-    groups: &[Group],
-    captures: &BTreeMap<u32, CaptureId>,
-) -> Vec<PageOutcome> {
-    let neighbours = |index: u32| {
-        let at = |index: Option<u32>| Some(identity(&pages.get(index? as usize)?.look)?.application_id);
-        [at(index.checked_sub(1)), at(index.checked_add(1))].into_iter().flatten().collect()
-    };
-    let unassigned = |page: &StoredPage, reason| PageState::Unassigned {
-        image: page.image.clone(),
-        reason,
-        neighbours: neighbours(page.look.index),
-    };
-    let state = |page: &StoredPage| match &page.look.identification {
-        Identification::Unassigned(UnassignedReason::NoSymbol) if page.look.blank => {
-            PageState::Blank { image: Some(page.image.clone()) }
-        }
-        Identification::Unassigned(reason) => unassigned(page, *reason),
-        Identification::Identified(_) => {
-            let capture = captures.get(&page.look.index).zip(captured_page(scan, page, groups));
-            match capture {
-                Some((&capture, page)) => PageState::Captured { capture, page: Box::new(page) },
-                None => unassigned(page, UnassignedReason::UnknownForm),
-            }
-        }
-    };
-    pages.iter().map(|page| PageOutcome { look: page.look.clone(), state: state(page) }).collect()
 }

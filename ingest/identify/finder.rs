@@ -294,6 +294,15 @@ mod tests {
     }
 
     #[test]
+    fn a_page_code_that_shines_through_from_the_other_side_is_not_read() {
+        let (map, width, height) = scan_map(300.0, 0.5, 0.0);
+        let front = Sheet::with_marks(&form_page(1)).qr(PAGE_CODE).scan(&map, width, height);
+        assert_eq!(finder().find(&front, |_| false).len(), 1);
+        let back = image::imageops::flip_horizontal(&front);
+        assert_eq!(finder().find(&back, |_| false), []);
+    }
+
+    #[test]
     fn the_other_symbol_is_found_in_its_place_under_noise_that_hides_it_on_the_page() {
         let forms = forms(vec![form_page(1)]);
         let (map, width, height) = scan_map(200.0, 1.0, 0.0);

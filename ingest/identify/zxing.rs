@@ -49,7 +49,8 @@ pub(super) fn read(picture: &GrayImage, symbologies: &[Symbology], threshold: Th
         return Vec::new();
     };
     let barcodes = reader.from(view).unwrap_or_default();
-    let valid = barcodes.iter().filter(|barcode| barcode.is_valid());
+    // A mirrored code is that of the other side, shining through.
+    let valid = barcodes.iter().filter(|barcode| barcode.is_valid() && !barcode.is_mirrored());
     valid
         .filter_map(|barcode| {
             let position = barcode.position();

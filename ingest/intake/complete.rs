@@ -6,10 +6,11 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use super::folder::open_seen;
 use crate::decode::Fault;
 use crate::decode::format::{self, Format, HEAD_BYTES};
 use crate::decode::tiff_directory::{Directory, TiffFile, tag};
-use crate::decode::{jpeg_segments, pdf_tail};
+use crate::decode::{jpeg_segments, pdf_tail, webp};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Completeness {
@@ -23,7 +24,10 @@ pub enum Completeness {
 
 /// Looks at the file as it is now. An error is one of reading, never of content.
 pub fn is_complete(path: &Path) -> io::Result<Completeness> {
-    let mut file = File::open(path)?;
+    let mut file = open_seen(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("is not a regular file"));
+    }
     let mut head = Vec::with_capacity(HEAD_BYTES);
     (&file).take(HEAD_BYTES as u64).read_to_end(&mut head)?;
     file.rewind()?;
@@ -40,6 +44,8 @@ pub fn is_complete(path: &Path) -> io::Result<Completeness> {
             (!is_whole).then(|| "the end of the JPEG picture is missing".to_owned())
         }
         Format::Png => missing_in_png(BufReader::new(file))?,
+        Format::WebP => webp::is_cut_short(BufReader::new(file))?
+            .then(|| "the end of the WebP picture is missing".to_owned()),
         Format::Pdf => pdf_tail::missing(file)?.map(str::to_owned),
     };
     Ok(missing.map_or(Completeness::Complete, Completeness::Incomplete))

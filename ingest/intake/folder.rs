@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::{DirEntry, FileType};
+use std::fs::{DirEntry, File, FileType, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::ArrivedFile;
@@ -166,6 +166,12 @@ impl Stamp {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
         }
     }
+}
+
+/// Opens a file that was seen in a folder. What was put in its place since is not waited for, if it
+/// is a pipe, nor followed, if it is a link; the caller asks whether it is a file.
+pub(super) fn open_seen(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)
 }
 
 /// Why something is neither a file nor a folder.

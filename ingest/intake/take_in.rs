@@ -2,12 +2,13 @@
 //! its job committed; only then may it leave the folder.
 
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::folder::open_seen;
 use super::{ArrivedFile, escaped};
 use crate::digest::Sha256;
 use crate::store::objects::{ObjectError, ObjectKey, ObjectKind, ObjectStore};
@@ -140,10 +141,7 @@ async fn blocking<T: Send + 'static>(
 /// Opens and digests a file; none where it is gone or changes while it is read.
 fn look(path: &Path) -> Result<Option<Seen>, TakeInError> {
     let unreadable = |source| TakeInError::Unreadable { path: path.to_owned(), source };
-    // A FIFO put in place of the file since it was watched must not block, a link not be followed.
-    let opened =
-        std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
-    let file = match opened {
+    let file = match open_seen(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(unreadable)?,
     };

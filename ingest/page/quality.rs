@@ -112,7 +112,9 @@ mod tests {
             note = note.ink(left, 100.0, 0.5, 6.0).ink(left, 103.0, 5.0, 0.5);
         }
         let note = noisy(note.scan(&map, width, height), 10, 1);
-        assert!(!blank(&note), "{:?}", quality(&note));
+        let quality = quality(&note);
+        assert!(quality.ink > 0.0006, "{quality:?}");
+        assert!(!blank(&note));
     }
 
     #[test]

@@ -77,8 +77,15 @@ pub(super) fn strike_out(hand: &Hand<'_>, cell: RectMm, source: &mut impl Rng, i
     }
 }
 
-/// A name written fast: tight, leaning, its characters joined by the pen.
-pub(super) fn sign(hand: &Hand<'_>, name: &str, area: RectMm, source: &mut impl Rng, inks: &mut Vec<Ink>) {
+/// A name written fast: tight, leaning, its characters joined by the pen. Gives about where it
+/// ends.
+pub(super) fn sign(
+    hand: &Hand<'_>,
+    name: &str,
+    area: RectMm,
+    source: &mut impl Rng,
+    inks: &mut Vec<Ink>,
+) -> PointMm {
     let characters: Vec<char> = name.chars().filter(|character| !character.is_whitespace()).collect();
     let em = (area.h * 0.8).min(area.w * 0.72 / characters.len().max(1) as f64).min(12.0);
     let width = em * characters.len() as f64 * 0.9;
@@ -96,6 +103,7 @@ pub(super) fn sign(hand: &Hand<'_>, name: &str, area: RectMm, source: &mut impl 
             hand.stroke(&points, source, inks);
         }
     }
+    PointMm { x: line.x + width, y: line.centre().y }
 }
 
 /// A round seal with the family name, worn and unevenly inked, turned by the hand that set it.

@@ -12,6 +12,8 @@ use crate::geometry::{PointMm, RectMm};
 
 /// Share of signatures with a seal over them.
 const SEALED: f64 = 0.6;
+/// Of these, share of those that touch the name.
+const ON_THE_NAME: f64 = 0.6;
 
 /// The ink of all fields of `page` that the applicant fills in.
 pub(super) fn fill_in(
@@ -80,13 +82,16 @@ fn write_signature(
     source: &mut impl Rng,
     inks: &mut Vec<Ink>,
 ) {
-    gesture::sign(hand, name, area, source, inks);
+    let end = gesture::sign(hand, name, area, source, inks);
     if source.random_bool(SEALED) {
         let family = name.split_whitespace().next().unwrap_or(name);
-        let centre = PointMm {
-            x: area.x + area.w * source.random_range(0.55..0.95),
-            y: area.centre().y + area.h * source.random_range(-0.15..0.15),
+        // On the end of the name, or beside it, where forms print ㊞.
+        let x = if source.random_bool(ON_THE_NAME) {
+            end.x + source.random_range(-4.0..3.0)
+        } else {
+            area.x + area.w * source.random_range(0.8..0.95)
         };
+        let centre = PointMm { x, y: area.centre().y + area.h * source.random_range(-0.15..0.15) };
         gesture::seal(fonts, family, centre, source, inks);
     }
 }

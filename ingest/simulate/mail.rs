@@ -63,7 +63,8 @@ pub(super) fn send(
         }
     }
     for (page, mut front) in pages {
-        let mut inks = fill_in(page, household, &application, &hand, mailroom.fonts, &mut way);
+        let mut writing = chance(&format!("writing on page {} of", page.number));
+        let mut inks = fill_in(page, household, &application, &hand, mailroom.fonts, &mut writing);
         let symbols = spoil(page, mailroom.clean, &mut way, &mut inks);
         ink::draw(&inks, &mut front, f64::from(dpi));
         let back = duplex.then(|| back_of(&front));

@@ -7,7 +7,7 @@ use pdfium_render::prelude::{PdfBitmapFormat, PdfPage, PdfRenderConfig, Pdfium};
 use tiny_skia::Pixmap;
 
 use super::SimulateError;
-use crate::decode::pdfium::shared;
+use crate::decode::pdfium;
 use crate::form::{Form, print};
 use crate::register::Household;
 
@@ -22,7 +22,7 @@ impl Press {
     /// # Errors
     /// A library that is missing or cannot be bound.
     pub fn bind(vendor: &Path) -> Result<Self, SimulateError> {
-        let pdfium = shared(&vendor.join("libpdfium.so"))
+        let pdfium = pdfium::load(&vendor.join("libpdfium.so"))
             .map_err(|fault| SimulateError::NoPdfium { reason: fault.to_string() })?;
         Ok(Self { pdfium })
     }

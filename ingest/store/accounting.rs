@@ -108,7 +108,7 @@ pub async fn by_batch(
                 scans_done, scans_quarantined, pages, captured, blank, unassigned, pages_quarantined,
                 captures, duplicates
          from arrived left join scanned using (station, batch) left join read using (station, batch)
-         order by station, batch",
+         order by arrived.station, arrived.batch",
     )
     .bind(&filter.station)
     .bind(&filter.batch)

@@ -96,11 +96,15 @@ pub async fn claim_scans(
     // the others are leased. `skip locked` keeps claiming workers out of each other's way.
     let rows = sqlx::query(
         "with ready as materialized (
-             select id, attempts >= max_attempts as exhausted from job
-             where kind = $1 and visible_at <= now()
+             select id from job
+             where kind = $1 and visible_at <= now() and attempts < max_attempts
              order by priority, visible_at, id limit $2 for update skip locked
+         ), exhausted as materialized (
+             select id from job
+             where kind = $1 and visible_at <= now() and attempts >= max_attempts
+             limit 100 for update skip locked
          ), dead as (
-             delete from job using ready where job.id = ready.id and ready.exhausted returning job.*
+             delete from job using exhausted where job.id = exhausted.id returning job.*
          ), buried as (
              insert into job_dead (id, kind, dedup, priority, attempts, max_attempts, worker, scan_id, payload,
                                    created_at, reason)
@@ -116,7 +120,7 @@ pub async fn claim_scans(
              select $3, $5, 'scan ' || id, jsonb_build_object('attempts', attempts) from quarantined
          )
          update job set attempts = job.attempts + 1, visible_at = now() + make_interval(secs => $4), worker = $3
-         from ready where job.id = ready.id and not ready.exhausted
+         from ready where job.id = ready.id
          returning job.id, job.attempts, job.max_attempts, job.scan_id",
     )
     .bind(JobKind::ReadScan.name())
@@ -184,7 +188,7 @@ pub async fn fail(
         quarantine(database, lease, worker, &reason, None).await?;
         return Ok(Failed::Quarantined);
     }
-    let doublings = u32::from(lease.attempt.unsigned_abs().saturating_sub(1)).min(16);
+    let doublings = lease.attempt.unsigned_abs().saturating_sub(1).min(16);
     let after = pause.saturating_mul(1 << doublings);
     let released = sqlx::query(
         "update job set visible_at = now() + make_interval(secs => $3), last_error = $4, worker = null

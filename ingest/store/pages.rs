@@ -70,7 +70,7 @@ pub(super) async fn insert(
         .bind(number(|row| row.form_page))
         .bind(text(|row| row.reason.clone()))
         .bind(text(|row| row.image.clone()))
-        .bind(text(|row| Some(row.look.clone())))
+        .bind(text(|row| row.look.clone()))
         .bind(text(|row| row.captured.clone()))
         .bind(text(|row| Some(row.neighbours.clone())))
         .execute(&mut *connection)
@@ -88,7 +88,7 @@ struct PageRow<'a> {
     form_page: Option<i32>,
     reason: Option<String>,
     image: Option<String>,
-    look: String,
+    look: Option<String>,
     captured: Option<String>,
     /// Parted by commas: an array of arrays must be rectangular.
     neighbours: String,
@@ -103,14 +103,18 @@ impl<'a> PageRow<'a> {
             form_page: None,
             reason: None,
             image: None,
-            look: json(&page.look)?,
+            look: None,
             captured: None,
             neighbours: String::new(),
         };
         match &page.state {
-            PageState::Blank { image } => row.image = image.as_ref().map(ToString::to_string),
+            PageState::Blank { image } => {
+                row.look = Some(json(&page.look)?);
+                row.image = image.as_ref().map(ToString::to_string);
+            }
             PageState::Unassigned { image, reason, neighbours } => {
                 row.state = "unassigned";
+                row.look = Some(json(&page.look)?);
                 row.image = Some(image.to_string());
                 row.reason = Some(reason_name(*reason)?);
                 row.neighbours = texts(neighbours).join(",");

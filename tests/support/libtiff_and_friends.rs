@@ -5,9 +5,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use image::GrayImage;
-use pdfium_render::prelude::{
-    PdfBitmapFormat, PdfPageObjectCommon, PdfPageObjectsCommon, PdfRenderConfig, Pdfium,
-};
+use pdfium_render::prelude::{PdfBitmapFormat, PdfPageObjectsCommon, PdfRenderConfig, Pdfium};
 
 /// Every page of the file, as gray.
 pub fn pages(path: &Path) -> Vec<GrayImage> {
@@ -65,12 +63,20 @@ fn pdf_pages(bytes: &[u8]) -> Vec<GrayImage> {
     let document = pdfium.load_pdf_from_byte_slice(bytes, None).expect("a PDF");
     let pages = document.pages();
     let images = pages.iter().map(|page| {
-        // The scan itself, in its own pixels.
         let object = page.objects().get(0).expect("one object");
-        let scan = object.as_image_object().expect("an image").get_raw_image().expect("pixels");
-        let config = PdfRenderConfig::new().set_target_width(64).set_format(PdfBitmapFormat::Gray);
-        page.render_with_config(&config).expect("a page that can be shown");
-        scan.into_luma8()
+        let scan = object.as_image_object().expect("an image");
+        let (width, height) = (scan.width().expect("a width"), scan.height().expect("a height"));
+        // At the scan's own size, so that each of its pixels is one of the picture.
+        let config = PdfRenderConfig::new()
+            .set_fixed_size(width, height)
+            .set_format(PdfBitmapFormat::Gray)
+            .set_reverse_byte_order(false);
+        let bitmap = page.render_with_config(&config).expect("a page that can be shown");
+        let bytes = bitmap.as_raw_bytes();
+        let stride = bytes.len() / height as usize;
+        GrayImage::from_fn(width as u32, height as u32, |x, y| {
+            image::Luma([bytes[y as usize * stride + x as usize]])
+        })
     });
     images.collect()
 }

@@ -1,13 +1,80 @@
 //! Scans made for tests: files in every format that stations drop, and in ways that no writer would
-//! choose.
+//! choose; and a folder to drop them in.
+
+#![allow(dead_code, reason = "each test file that includes this one uses another part of it")]
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
+use image::GrayImage;
 use lopdf::{Document, Object, Stream, dictionary};
+use tempfile::TempDir;
+use uketsuke::decode::{DecodeError, PageImage, Scan};
+use uketsuke::settings::{Decode, Settings};
+
+/// A folder with files to decode.
+pub struct Drop {
+    pub folder: TempDir,
+    settings: Settings,
+}
+
+impl Drop {
+    pub fn new() -> Self {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/uketsuke.toml");
+        Self {
+            folder: TempDir::new().expect("a temporary folder"),
+            settings: Settings::load(Some(&shipped)).expect("the shipped settings"),
+        }
+    }
+
+    pub fn with_limits(change: impl FnOnce(&mut Decode)) -> Self {
+        let mut drop = Self::new();
+        change(&mut drop.settings.decode);
+        drop
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn open(&self, path: &Path) -> Result<Scan, DecodeError> {
+        Scan::open(path, &self.settings.decode, &self.settings.paths.vendor.join("libpdfium.so"))
+    }
+
+    /// All pages of a file with these bytes; the first error.
+    pub fn decode(&self, bytes: &[u8]) -> Result<Vec<PageImage>, DecodeError> {
+        let path = self.path("scan");
+        std::fs::write(&path, bytes).expect("space");
+        let scan = self.open(&path)?;
+        (0..scan.page_count()).map(|index| scan.page(index)).collect()
+    }
+
+    pub fn page(&self, bytes: &[u8]) -> PageImage {
+        self.decode(bytes).expect("a whole file").remove(0)
+    }
+
+    pub fn error(&self, bytes: &[u8]) -> DecodeError {
+        self.decode(bytes).expect_err("a bad file")
+    }
+}
+
+/// Like `assert_eq`, but does not print a million pixels.
+pub fn assert_same(found: &GrayImage, expected: &GrayImage, what: &str) {
+    assert_eq!(found.dimensions(), expected.dimensions(), "{what}");
+    let differing = std::iter::zip(found.as_raw(), expected.as_raw()).filter(|(a, b)| a != b).count();
+    assert_eq!(differing, 0, "{what}: pixels that differ");
+}
+
+pub fn assert_near(found: &GrayImage, expected: &GrayImage, what: &str) {
+    assert_eq!(found.dimensions(), expected.dimensions(), "{what}");
+    let sum: u64 =
+        std::iter::zip(found.as_raw(), expected.as_raw()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    let mean = sum as f64 / expected.as_raw().len() as f64;
+    assert!(mean < 4.0, "{what}: {mean} gray levels of mean difference");
+}
 
 /// Baseline TIFF tags (TIFF 6.0).
 pub mod tag {
@@ -28,8 +95,8 @@ pub mod tag {
 
 /// A bilevel page with lines of "text": 0 and 255 only, so that every format can hold it exactly.
 /// The width is no multiple of 8.
-pub fn sample_page() -> image::GrayImage {
-    image::GrayImage::from_fn(301, 420, |x, y| {
+pub fn sample_page() -> GrayImage {
+    GrayImage::from_fn(301, 420, |x, y| {
         let in_line = (20..380).contains(&y) && y % 24 < 14 && (20..280).contains(&x);
         let is_ink = in_line && (x / 3 * 7 + y / 24 * 5 + y % 24 / 4 * 3) % 5 < 2;
         image::Luma([if is_ink { 0 } else { 255 }])
@@ -37,7 +104,7 @@ pub fn sample_page() -> image::GrayImage {
 }
 
 /// One bit a pixel, 1 for white, rows padded to bytes.
-pub fn packed(page: &image::GrayImage) -> Vec<u8> {
+pub fn packed(page: &GrayImage) -> Vec<u8> {
     let pack = |bits: &[u8]| bits.iter().enumerate().fold(0, |byte, (i, pixel)| byte | (pixel & 0x80) >> i);
     page.rows()
         .flat_map(|row| {
@@ -154,7 +221,7 @@ pub fn tiffcp(source: &Path, options: &[&str], target: &Path) {
 }
 
 /// The sample page as G4.
-pub fn group4(page: &image::GrayImage) -> Vec<u8> {
+pub fn group4(page: &GrayImage) -> Vec<u8> {
     let mut encoder = fax::encoder::Encoder::new(fax::VecWriter::new());
     for row in page.rows() {
         let colours = row.map(|pixel| if pixel.0[0] < 128 { fax::Color::Black } else { fax::Color::White });
@@ -163,7 +230,7 @@ pub fn group4(page: &image::GrayImage) -> Vec<u8> {
     encoder.finish().expect("memory").finish()
 }
 
-pub fn jpeg(page: &image::GrayImage, quality: u8) -> Vec<u8> {
+pub fn jpeg(page: &GrayImage, quality: u8) -> Vec<u8> {
     let mut bytes = Vec::new();
     let (width, height) = page.dimensions();
     let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, quality);
@@ -174,7 +241,7 @@ pub fn jpeg(page: &image::GrayImage, quality: u8) -> Vec<u8> {
     bytes
 }
 
-pub fn png(page: &image::GrayImage) -> Vec<u8> {
+pub fn png(page: &GrayImage) -> Vec<u8> {
     let mut bytes = Vec::new();
     let target = std::io::Cursor::new(&mut bytes);
     page.write_with_encoder(image::codecs::png::PngEncoder::new(target)).expect("memory");

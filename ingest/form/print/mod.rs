@@ -99,10 +99,8 @@ where
     }
     let fonts = fonts(&characters)?;
     let mut printer = Printer::begin(form, &fonts, total, false, out)?;
-    let mut done = 0;
-    for household in households()? {
+    for (done, household) in (1..).zip(households()?) {
         printer.application(&household?)?;
-        done += 1;
         progress(Progress::Printed { done, total });
     }
     printer.finish()

@@ -112,5 +112,5 @@ fn break_lines(paragraph: &[char], font: &Font, width: f64) -> Option<Vec<Vec<ch
 
 fn may_break(before: char, after: char) -> bool {
     let word = |character: char| character.is_ascii_graphic();
-    !NOT_FIRST.contains(after) && !NOT_LAST.contains(before) && !(word(before) && word(after))
+    !(NOT_FIRST.contains(after) || NOT_LAST.contains(before) || word(before) && word(after))
 }

@@ -106,9 +106,9 @@ create table page (
     form_page integer check (form_page >= 1),
     unassigned_reason text,
     image_key text,
-    -- what was seen of the page
-    look json not null,
-    -- what was read of a captured page, enough to build its capture's record again
+    -- what was seen of a page that is not captured
+    look json,
+    -- what was seen and read of a captured page, enough to build its capture's record again
     captured json,
     -- applications before and behind an unassigned page in its scan: for people, never for machines
     neighbours text[] not null default '{}',
@@ -119,14 +119,14 @@ create table page (
         case state
             when 'captured' then
                 num_nulls(capture_id, application_id, form, form_version, form_page, image_key, captured) = 0
-                and unassigned_reason is null and neighbours = '{}'
+                and num_nonnulls(unassigned_reason, look) = 0 and neighbours = '{}'
             when 'blank' then
                 num_nonnulls(capture_id, application_id, form, form_version, form_page, captured,
                              unassigned_reason) = 0
-                and neighbours = '{}'
+                and look is not null and neighbours = '{}'
             else
                 num_nonnulls(capture_id, application_id, form, form_version, form_page, captured) = 0
-                and num_nulls(unassigned_reason, image_key) = 0
+                and num_nulls(unassigned_reason, image_key, look) = 0
         end
     )
 );

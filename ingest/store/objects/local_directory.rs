@@ -4,12 +4,13 @@
 //! name either is not there or stands for the whole object, whatever is killed when. What a crash
 //! leaves under `.tmp` is swept the next time the store is opened.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
@@ -26,12 +27,15 @@ const TEMPORARY: &str = ".tmp";
 #[derive(Debug, Clone)]
 pub struct LocalDirectory {
     root: Arc<Path>,
+    /// Folders that this program knows to be synced into the one above: each costs some
+    /// milliseconds once. At most 65,536 a kind.
+    settled: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
 impl LocalDirectory {
     /// Opens the store in a folder, which is made where it is missing, readable by its owner only.
     pub fn open(root: &Path) -> Result<Self, ObjectError> {
-        let store = Self { root: root.into() };
+        let store = Self { root: root.into(), settled: Arc::default() };
         let unusable = |source| store.unusable("open the folder", source);
         private_folder(&root.join(TEMPORARY)).map_err(unusable)?;
         sync_folder(root).map_err(unusable)?;
@@ -73,7 +77,7 @@ impl LocalDirectory {
     }
 
     fn failed(&self, key: &ObjectKey, doing: &'static str) -> impl Fn(io::Error) -> ObjectError {
-        let (store, key) = (self.name(), key.clone());
+        let (store, key) = (self.name(), Box::new(key.clone()));
         move |source| {
             let (store, key) = (store.clone(), key.clone());
             match source.kind() {
@@ -127,7 +131,7 @@ impl LocalDirectory {
         }
         let found = Sha256::from_bytes(hasher.finalize().into());
         if found != key.sha256() {
-            return Err(ObjectError::OtherBytes { store: self.name(), key: key.clone(), found });
+            return Err(ObjectError::OtherBytes { store: self.name(), key: Box::new(key.clone()), found });
         }
         temporary.as_file().sync_all().map_err(&writing)?;
         private_folder(folder).map_err(&writing)?;
@@ -136,9 +140,21 @@ impl LocalDirectory {
         Ok(Put::Written)
     }
 
-    /// Makes a rename in `folder`, and the folders that it may have needed, survive a power cut.
+    /// Makes a rename in `folder`, and the making of the folder itself, survive a power cut.
     fn sync_folders(&self, folder: &Path) -> io::Result<()> {
-        folder.ancestors().take_while(|folder| folder.starts_with(&self.root)).try_for_each(sync_folder)
+        sync_folder(folder)?;
+        let mut made = folder;
+        while made != &*self.root && !self.is_settled(made) {
+            let Some(above) = made.parent() else { break };
+            sync_folder(above)?;
+            self.settled.lock().unwrap_or_else(PoisonError::into_inner).insert(made.to_owned());
+            made = above;
+        }
+        Ok(())
+    }
+
+    fn is_settled(&self, folder: &Path) -> bool {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner).contains(folder)
     }
 
     /// Length and digest of what stands in the store.
@@ -150,7 +166,7 @@ impl LocalDirectory {
     }
 
     fn outside(&self, key: &ObjectKey, file: &Path) -> impl Fn(io::Error) -> ObjectError {
-        let (store, key, file) = (self.name(), key.clone(), file.to_owned());
+        let (store, key, file) = (self.name(), Box::new(key.clone()), file.to_owned());
         move |source| ObjectError::File { store: store.clone(), key: key.clone(), file: file.clone(), source }
     }
 }
@@ -204,8 +220,8 @@ impl ObjectStore for LocalDirectory {
             if found == bytes && sha256 == key.sha256() {
                 return Ok(());
             }
-            let store = store.name();
-            Err(ObjectError::Damaged { store, key, expected: bytes, found, sha256 })
+            let (store, key) = (store.name(), Box::new(key));
+            Err(ObjectError::Damaged { store, key, expected: bytes, found })
         })
     }
 

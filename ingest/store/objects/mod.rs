@@ -70,25 +70,25 @@ pub struct ObjectHead {
     pub modified_at: DateTime<Utc>,
 }
 
-/// Every message names the store and the key.
+/// Every message names the store and the key. Keys are boxed to keep results small.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
     #[error("{store}: there is no object {key}")]
-    NotFound { store: String, key: ObjectKey },
+    NotFound { store: String, key: Box<ObjectKey> },
     /// The bytes given (or in the file given) are not those that the key names.
     #[error(
         "{store}: object {key} was not stored: the bytes given have SHA-256 {found}; did the file change meanwhile?"
     )]
-    OtherBytes { store: String, key: ObjectKey, found: Sha256 },
+    OtherBytes { store: String, key: Box<ObjectKey>, found: Sha256 },
     #[error(
-        "{store}: object {key} is damaged: {found} bytes were read back, with SHA-256 {sha256}; {expected} bytes were written"
+        "{store}: object {key} is damaged: of {expected} bytes, {found} were read back, or others than were written"
     )]
-    Damaged { store: String, key: ObjectKey, expected: u64, found: u64, sha256: Sha256 },
+    Damaged { store: String, key: Box<ObjectKey>, expected: u64, found: u64 },
     /// A file that was to be stored, or written to, on the caller's side.
     #[error("{store}: object {key}: the file {}: {source}", file.display())]
-    File { store: String, key: ObjectKey, file: std::path::PathBuf, source: std::io::Error },
+    File { store: String, key: Box<ObjectKey>, file: std::path::PathBuf, source: std::io::Error },
     #[error("{store}: object {key}: cannot {doing}: {source}")]
-    Store { store: String, key: ObjectKey, doing: &'static str, source: std::io::Error },
+    Store { store: String, key: Box<ObjectKey>, doing: &'static str, source: std::io::Error },
     #[error("{store}: cannot {doing}: {source}")]
     Unusable { store: String, doing: &'static str, source: std::io::Error },
 }

@@ -18,6 +18,7 @@ mod server;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Child;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -29,6 +30,9 @@ use server::Server;
 
 /// How often a user looks whether the server is alive.
 const WATCH: Duration = Duration::from_millis(500);
+
+/// How long it waits when it could not start it again (the disk may be full).
+const WATCH_AFTER_FAILURE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
 pub enum PrivatePostgresError {
@@ -67,7 +71,7 @@ pub enum PrivatePostgresError {
 pub struct PrivatePostgres {
     options: PgConnectOptions,
     /// Ends the watch when it is dropped.
-    watch: Option<(Sender<()>, JoinHandle<()>)>,
+    watch: Option<(Sender<()>, JoinHandle<Option<Child>>)>,
     server: Server,
     /// Shared lock on `users`; none once it is let go of.
     using: Option<File>,
@@ -94,13 +98,19 @@ impl PrivatePostgres {
             .name("postgres watch".to_owned())
             .spawn(move || {
                 let mut child = started;
-                while let Err(RecvTimeoutError::Timeout) = receiver.recv_timeout(WATCH) {
+                let mut pause = WATCH;
+                while let Err(RecvTimeoutError::Timeout) = receiver.recv_timeout(pause) {
+                    pause = WATCH;
                     match watched.revive(&mut child) {
                         Ok(false) => {}
                         Ok(true) => tracing::warn!("PostgreSQL had died and was started again"),
-                        Err(error) => tracing::error!(%error, "PostgreSQL has died"),
+                        Err(error) => {
+                            tracing::error!(%error, "PostgreSQL has died and does not start");
+                            pause = WATCH_AFTER_FAILURE;
+                        }
                     }
                 }
+                child
             })
             .map_err(|source| PrivatePostgresError::File {
                 path: socket,
@@ -126,15 +136,18 @@ impl PrivatePostgres {
     }
 
     fn leave(&mut self) -> Result<(), PrivatePostgresError> {
-        if let Some((sender, watch)) = self.watch.take() {
+        let child = self.watch.take().and_then(|(sender, watch)| {
             drop(sender);
             // A panic of the watch was reported by the panic hook.
-            let _ = watch.join();
+            watch.join().unwrap_or_default()
+        });
+        let Some(using) = self.using.take() else { return Ok(()) };
+        self.server.leave(using)?;
+        // If it is a child of ours and has stopped: its last trace goes.
+        if let Some(mut child) = child {
+            let _ = child.try_wait();
         }
-        match self.using.take() {
-            Some(using) => self.server.leave(using),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 

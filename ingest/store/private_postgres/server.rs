@@ -9,6 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::place::Place;
 use super::{PrivatePostgresError, binaries};
 
@@ -124,17 +126,23 @@ impl Server {
     /// Process ID of the server of this very folder, if it runs. A process that merely got the
     /// number of a dead server is told by its working folder.
     pub(super) fn process_id(&self) -> Option<u32> {
-        let pgdata = self.place.pgdata();
-        let text = fs::read_to_string(pgdata.join("postmaster.pid")).ok()?;
-        let id: u32 = text.lines().next()?.trim().parse().ok()?;
-        let (works_in, pgdata) = (fs::metadata(format!("/proc/{id}/cwd")).ok()?, fs::metadata(pgdata).ok()?);
-        ((works_in.dev(), works_in.ino()) == (pgdata.dev(), pgdata.ino())).then_some(id)
+        self.status().map(|(id, _)| id)
     }
 
-    /// Whether the server that runs takes connections: the eighth line of its file (as pg_ctl does).
-    fn is_ready(&self) -> bool {
-        fs::read_to_string(self.place.pgdata().join("postmaster.pid"))
-            .is_ok_and(|text| text.lines().nth(7).is_some_and(|status| status.trim() == "ready"))
+    /// Process ID, and whether it takes connections (the eighth line of its file, as pg_ctl does).
+    fn status(&self) -> Option<(u32, bool)> {
+        let text = fs::read_to_string(self.place.pgdata().join("postmaster.pid")).ok()?;
+        let id: u32 = text.lines().next()?.trim().parse().ok()?;
+        let ready = text.lines().nth(7).is_some_and(|status| status.trim() == "ready");
+        self.is_server(id).then_some((id, ready))
+    }
+
+    fn is_server(&self, id: u32) -> bool {
+        let place = |path: PathBuf| fs::metadata(path).map(|folder| (folder.dev(), folder.ino()));
+        match (place(format!("/proc/{id}/cwd").into()), place(self.place.pgdata())) {
+            (Ok(works_in), Ok(pgdata)) => works_in == pgdata,
+            _ => false,
+        }
     }
 
     /// With `starting` locked. Returns the server's process if it was started here.
@@ -229,7 +237,7 @@ impl Server {
         let log = self.place.log();
         let deadline = Instant::now() + RECOVERY;
         while Instant::now() < deadline {
-            if self.is_ready() && self.process_id().is_some() {
+            if self.status().is_some_and(|(_, ready)| ready) {
                 return Ok(child);
             }
             let ended = match &mut child {
@@ -250,13 +258,15 @@ impl Server {
     /// Leaves a process behind that stops the server when its last user is gone, however that user
     /// ended. It holds no pipe of this program, and Ctrl-C does not reach it.
     fn set_guard(&self) -> Result<(), PrivatePostgresError> {
-        const GUARD: &str = r#"
-            flock --exclusive 0 || exit
+        // Started in the background, so that it is nobody's child and leaves no zombie. There the
+        // shell would make its standard input /dev/null, hence the 3.
+        const GUARD: &str = r#"exec 3<&0; {
+            flock --exclusive 3 || exit
             server=$(head -n 1 "$1/postmaster.pid") || exit
             [ "/proc/$server/cwd" -ef "$1" ] || exit
             kill -INT "$server"
             while [ "/proc/$server/cwd" -ef "$1" ]; do sleep 0.05; done
-        "#;
+        } &"#;
         Command::new("/bin/sh")
             .args(["-c", GUARD, "uketsuke-postgres-guard"])
             .arg(self.place.pgdata())
@@ -265,7 +275,7 @@ impl Server {
             .stderr(Stdio::null())
             .current_dir("/")
             .process_group(0)
-            .spawn()
+            .status()
             .map_err(self.failed("users", "set a guard over it"))
             .map(drop)
     }
@@ -274,14 +284,15 @@ impl Server {
     fn stop(&self, deadline: Instant) -> Result<(), PrivatePostgresError> {
         let Some(id) = self.process_id() else { return Ok(()) };
         // "Fast": open connections are closed, everything is written.
-        if let Some(id) = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw) {
-            match rustix::process::kill_process(id, rustix::process::Signal::INT) {
+        if let Some(process) = i32::try_from(id).ok().and_then(Pid::from_raw) {
+            match kill_process(process, Signal::INT) {
                 Ok(()) | Err(rustix::io::Errno::SRCH) => {}
                 Err(error) => return Err(self.failed("data", "stop its server")(error.into())),
             }
         }
+        // Its file goes a little before the process does.
         while Instant::now() < deadline {
-            if self.process_id().is_none() {
+            if !self.is_server(id) {
                 return Ok(());
             }
             sleep(POLL);

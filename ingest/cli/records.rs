@@ -1,0 +1,54 @@
+//! `uketsuke records`: what was published.
+
+use std::io::{self, BufWriter, Write};
+
+use clap::Args;
+
+use super::{Common, with_database};
+use crate::application_id::ApplicationId;
+use crate::store::Database;
+use crate::store::captures::current_records;
+
+/// Print the current records, one JSON line a capture, by application ID. A capture that was
+/// completed later appears once, as it is now; duplicates of an application appear after its first.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Only those of one application
+    #[arg(long, value_name = "ID")]
+    application_id: Option<ApplicationId>,
+}
+
+/// Records fetched at once, of some 30 kB each; no transaction stays open between.
+const CHUNK: u32 = 200;
+
+pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
+    with_database(common, async |database: &Database| {
+        let mut output = BufWriter::new(io::stdout().lock());
+        match print(database, arguments.application_id, &mut output).await {
+            // Whoever reads has seen enough, as `head` has.
+            Err(error) if is_broken_pipe(&error) => Ok(()),
+            result => result,
+        }
+    })
+}
+
+async fn print(
+    database: &Database,
+    application: Option<ApplicationId>,
+    output: &mut impl Write,
+) -> anyhow::Result<()> {
+    let mut after = None;
+    loop {
+        let records = current_records(database, application, after, CHUNK).await?;
+        let Some(last) = records.last() else { break };
+        after = Some(last.place);
+        for record in records {
+            writeln!(output, "{}", record.json)?;
+        }
+    }
+    Ok(output.flush()?)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,174 @@
+//! A scan that was read, to captures, records and rows: what is there is looked at, the records are
+//! built on it and written, and all of it commits, or nothing.
+
+use std::collections::BTreeMap;
+
+use super::work::{StoredPage, WorkError, Worker, identity};
+use crate::application_id::ApplicationId;
+use crate::check::{self, Circumstances};
+use crate::form::Form;
+use crate::identify::{Identification, UnassignedReason};
+use crate::publish::{CaptureFacts, CapturedPage, Group, Provenance, build_record, facing_application};
+use crate::store::applications::{self, ApplicationState, ApplicationVersion};
+use crate::store::captures::{CaptureId, CaptureState, RecordObject};
+use crate::store::jobs::Lease;
+use crate::store::pages::{PageOutcome, PageState};
+use crate::store::publish::{CaptureChange, CaptureWrite, Publication, Published, publish};
+use crate::store::scans::Scan;
+use crate::store::{StoreError, register};
+
+impl Worker {
+    /// Builds the records of the scan's captures on what is there now, writes them, and commits.
+    pub(super) async fn publish(
+        &self,
+        lease: &Lease,
+        scan: &Scan,
+        pages: &[StoredPage],
+        groups: &[Group],
+    ) -> Result<Published, WorkError> {
+        let mut ids: Vec<ApplicationId> = groups.iter().map(|group| group.application_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let states = applications::states(&self.database, &ids).await?;
+        let households = register::households(&self.database, &ids).await?;
+
+        let mut captures: Vec<CaptureWrite> = Vec::new();
+        let mut capture_of_page: BTreeMap<u32, CaptureId> = BTreeMap::new();
+        for group in groups {
+            let state = states.get(&group.application_id);
+            let own: Vec<CapturedPage> = group
+                .pages
+                .iter()
+                .filter_map(|&(_, index)| captured_page(scan, pages.get(index as usize)?, groups))
+                .collect();
+            let earlier = state.and_then(|state| capture_to_complete(state, scan, group, &captures));
+            let first_index = group.pages.first().map_or(0, |&(_, index)| index);
+            let (id, captured_at, change, others) = match earlier {
+                Some(capture) => (
+                    capture.id,
+                    capture.captured_at,
+                    CaptureChange::Completed { version: capture.version },
+                    capture.pages.clone(),
+                ),
+                None => (
+                    CaptureId::of(scan.sha256, group.application_id, first_index),
+                    scan.arrived_at,
+                    CaptureChange::New { captured_at: scan.arrived_at },
+                    Vec::new(),
+                ),
+            };
+            let duplicate = match earlier {
+                Some(capture) => capture.duplicate_of.is_some(),
+                None => {
+                    state.is_some_and(|state| !state.captures.is_empty())
+                        || captures.iter().any(|other| other.application_id == group.application_id)
+                }
+            };
+            let form = self.forms.find(&group.form, &group.version).ok_or(StoreError::Refused(
+                "a page was identified by a form that this worker does not have",
+            ))?;
+            let facts = CaptureFacts {
+                capture_id: id.to_string(),
+                application_id: group.application_id,
+                station: scan.station.clone(),
+                batch: scan.batch.clone(),
+                captured_at,
+                circumstances: Circumstances {
+                    in_register: households.contains_key(&group.application_id),
+                    duplicate,
+                },
+                provenance: self.provenance(form),
+            };
+            let record = build_record(form, others.into_iter().chain(own).collect(), facts)
+                .ok_or(StoreError::Refused("a capture has no pages"))?;
+            let record = RecordObject::of(&record)?;
+            self.objects.put(record.key(), record.bytes()).await?;
+            capture_of_page.extend(group.pages.iter().map(|&(_, index)| (index, id)));
+            captures.push(CaptureWrite { id, application_id: group.application_id, change, record });
+        }
+
+        let outcomes = outcomes(scan, pages, groups, &capture_of_page);
+        let expected: BTreeMap<ApplicationId, ApplicationVersion> =
+            states.iter().map(|(&id, state)| (id, state.version)).collect();
+        let publication = Publication {
+            lease,
+            actor: &self.name,
+            scan,
+            pages: &outcomes,
+            captures: &captures,
+            expected: &expected,
+        };
+        Ok(publish(&self.database, &publication).await?)
+    }
+
+    fn provenance(&self, form: &Form) -> Provenance {
+        let loaded = self.readers.loaded();
+        Provenance { software: loaded.software, form: form.digest, models: loaded.models, calibration: None }
+    }
+}
+
+/// The capture that these pages complete: one of the same station and batch that lacks them all,
+/// and that no other group of this scan completes already.
+fn capture_to_complete<'a>(
+    state: &'a ApplicationState,
+    scan: &Scan,
+    group: &Group,
+    taken: &[CaptureWrite],
+) -> Option<&'a CaptureState> {
+    state.captures.iter().find(|capture| {
+        capture.station == scan.station
+            && capture.batch == scan.batch
+            && !taken.iter().any(|other| other.id == capture.id)
+            && capture.pages.iter().all(|page| {
+                page.identity.form == group.form
+                    && page.identity.version == group.version
+                    && !group.has_page(page.identity.page)
+            })
+    })
+}
+
+fn captured_page(scan: &Scan, page: &StoredPage, groups: &[Group]) -> Option<CapturedPage> {
+    let identity = identity(&page.look)?.clone();
+    let facing = facing_application(groups, page.look.index);
+    Some(CapturedPage {
+        sha256: scan.sha256,
+        file: scan.file.clone(),
+        findings: facing.map(|other| check::sides_disagree(identity.page, other)).into_iter().collect(),
+        identity,
+        image: page.image.clone(),
+        look: page.look.clone(),
+        readings: page.readings.clone(),
+    })
+}
+
+/// What becomes of every page: part of a capture by its own ID, blank, or waiting for a person.
+fn outcomes(
+    scan: &Scan,
+    pages: &[StoredPage],
+    groups: &[Group],
+    captures: &BTreeMap<u32, CaptureId>,
+) -> Vec<PageOutcome> {
+    let neighbours = |index: u32| {
+        let at = |index: Option<u32>| Some(identity(&pages.get(index? as usize)?.look)?.application_id);
+        [at(index.checked_sub(1)), at(index.checked_add(1))].into_iter().flatten().collect()
+    };
+    let unassigned = |page: &StoredPage, reason| PageState::Unassigned {
+        image: page.image.clone(),
+        reason,
+        neighbours: neighbours(page.look.index),
+    };
+    let state = |page: &StoredPage| match &page.look.identification {
+        Identification::Unassigned(UnassignedReason::NoSymbol) if page.look.blank => {
+            PageState::Blank { image: Some(page.image.clone()) }
+        }
+        Identification::Unassigned(reason) => unassigned(page, *reason),
+        Identification::Identified(_) => {
+            let capture = captures.get(&page.look.index).zip(captured_page(scan, page, groups));
+            match capture {
+                Some((&capture, page)) => PageState::Captured { capture, page: Box::new(page) },
+                None => unassigned(page, UnassignedReason::UnknownForm),
+            }
+        }
+    };
+    pages.iter().map(|page| PageOutcome { look: page.look.clone(), state: state(page) }).collect()
+}
