@@ -3,6 +3,8 @@
 //! The form says where each line should be; it is looked for within a little of that place, since
 //! registration leaves a pixel or two. Where no line is found nothing is changed.
 
+use std::ops::Range;
+
 use image::GrayImage;
 
 use crate::geometry::RectPx;
@@ -30,13 +32,30 @@ pub(super) fn erase(gray: &mut GrayImage, boxes: &[RectPx]) {
     // Uprights first, over their crossings with the horizontals; these then find clean sides.
     for rect in boxes {
         for x in [rect.x, rect.x + rect.w] {
-            erase_line(&mut Upright(gray), x, rect.y, rect.h, rect.w.min(rect.h), paper);
+            erase_lines(&mut Upright(gray), x, rect.y, rect.h, rect.w.min(rect.h), paper);
         }
     }
     for rect in boxes {
         for y in [rect.y, rect.y + rect.h] {
-            erase_line(&mut Level(gray), y, rect.x, rect.w, rect.w.min(rect.h), paper);
+            erase_lines(&mut Level(gray), y, rect.x, rect.w, rect.w.min(rect.h), paper);
         }
+    }
+}
+
+/// Removes upright streaks of the scanner's glass or drum: thin, and through the whole crop.
+pub(super) fn erase_streaks(gray: &mut GrayImage) {
+    let paper = median(gray);
+    let (width, height) = gray.dimensions();
+    let limit = paper.saturating_sub(STREAK_DARKER);
+    let dark = |gray: &GrayImage, x: u32| (0..height).filter(|&y| gray.get_pixel(x, y).0[0] < limit).count();
+    let columns: Vec<u32> =
+        (0..width).filter(|&x| dark(gray, x) as f32 >= STREAK_COVERAGE * height as f32).collect();
+    for columns in columns.chunk_by(|a, b| a + 1 == *b) {
+        if columns.len() > MAX_STREAK as usize {
+            continue;
+        }
+        let band = columns[0].saturating_sub(1)..(columns[columns.len() - 1] + 2).min(width);
+        erase_band(&mut Upright(gray), band, 0..height, limit, paper);
     }
 }
 
@@ -83,15 +102,35 @@ impl Lines for Upright<'_> {
     }
 }
 
-/// Removes one line near `across`, which runs from `start` over `length`; `side` is the shorter
-/// side of its box.
-fn erase_line(picture: &mut impl Lines, across: u32, start: u32, length: u32, side: u32, paper: u8) {
+/// A streak is fainter than print, as thin as this in pixels, and interrupted by little.
+const STREAK_DARKER: u8 = 14;
+const STREAK_COVERAGE: f32 = 0.85;
+const MAX_STREAK: u32 = 5;
+
+/// Most lines that stand side by side where one is expected: a box's own, and those of a table
+/// around it.
+const MAX_LINES: usize = 3;
+
+/// Removes the lines near `across`, which run from `start` over `length`; `side` is the shorter
+/// side of their box.
+fn erase_lines(picture: &mut impl Lines, across: u32, start: u32, length: u32, side: u32, paper: u8) {
+    for _ in 0..MAX_LINES {
+        if !erase_line(picture, across, start, length, side, paper) {
+            return;
+        }
+    }
+}
+
+/// Removes the clearest line; false where none is found.
+fn erase_line(picture: &mut impl Lines, across: u32, start: u32, length: u32, side: u32, paper: u8) -> bool {
     let (size_along, size_across) = picture.size();
     let reach = (SEARCH_SHARE * side as f32).ceil() as u32;
-    let (low, high) = (across.saturating_sub(reach), (across + reach + 1).min(size_across));
+    // Its core is looked for within reach; its edges, and a second line grown into it, further out.
+    let (low, high) = (across.saturating_sub(2 * reach), (across + 2 * reach + 1).min(size_across));
+    let cores = across.saturating_sub(reach)..across + reach + 1;
     let (from, to) = (start.min(size_along), (start + length).min(size_along));
     if low >= high || to - from < 4 {
-        return;
+        return false;
     }
     let limit = paper.saturating_sub(DARKER);
     let coverage: Vec<f32> = (low..high)
@@ -100,28 +139,35 @@ fn erase_line(picture: &mut impl Lines, across: u32, start: u32, length: u32, si
             dark as f32 / (to - from) as f32
         })
         .collect();
-    let Some(core) = (0..coverage.len()).max_by(|&a, &b| coverage[a].total_cmp(&coverage[b])) else {
-        return;
+    let within = (0..coverage.len()).filter(|&row| cores.contains(&(low + row as u32)));
+    let Some(core) = within.max_by(|&a, &b| coverage[a].total_cmp(&coverage[b])) else {
+        return false;
     };
     if coverage[core] < MIN_COVERAGE {
-        return;
+        return false;
     }
     let first = (0..core).rev().take_while(|&row| coverage[row] >= EDGE_COVERAGE).last().unwrap_or(core);
     let last =
         (core..coverage.len()).take_while(|&row| coverage[row] >= EDGE_COVERAGE).last().unwrap_or(core);
     if (last - first + 1) as f32 > (MAX_THICKNESS_SHARE * side as f32).max(4.0) {
-        return;
+        return false;
     }
     // One row more on either side for the faint rest of the blur.
     let band = (low + first as u32).saturating_sub(1)..(low + last as u32 + 2).min(size_across);
     // A little beyond both ends, so that corners go too.
     let beyond = reach.max(2);
     let (from, to) = (from.saturating_sub(beyond), (to + beyond).min(size_along));
-    let crossings = crossings(picture, &band, from..to, limit);
+    erase_band(picture, band, from..to, limit, paper);
+    true
+}
+
+/// Paints a band of rows over with paper, but for the strokes that cross it.
+fn erase_band(picture: &mut impl Lines, band: Range<u32>, span: Range<u32>, limit: u8, paper: u8) {
+    let crossings = crossings(picture, &band, span.clone(), limit);
     let thickness = (band.end - band.start) as f32;
     for row in band.clone() {
         let part = (row - band.start) as f32 + 0.5;
-        for along in from..to {
+        for along in span.clone() {
             let kept = crossings.iter().any(|crossing| crossing.covers(along, part / thickness));
             let level = picture.level(along, row);
             if !kept && *level < paper {
@@ -147,12 +193,7 @@ impl Crossing {
 }
 
 /// Strokes that are seen on both sides of the band.
-fn crossings(
-    picture: &mut impl Lines,
-    band: &std::ops::Range<u32>,
-    span: std::ops::Range<u32>,
-    limit: u8,
-) -> Vec<Crossing> {
+fn crossings(picture: &mut impl Lines, band: &Range<u32>, span: Range<u32>, limit: u8) -> Vec<Crossing> {
     let (_, size_across) = picture.size();
     let (Some(before), after) = (band.start.checked_sub(1), band.end) else { return Vec::new() };
     if after >= size_across {
@@ -170,7 +211,7 @@ fn crossings(
 }
 
 /// The stretches of ink along one row, inclusive.
-fn runs(picture: &mut impl Lines, row: u32, span: std::ops::Range<u32>, limit: u8) -> Vec<(u32, u32)> {
+fn runs(picture: &mut impl Lines, row: u32, span: Range<u32>, limit: u8) -> Vec<(u32, u32)> {
     let mut runs: Vec<(u32, u32)> = Vec::new();
     for along in span {
         if *picture.level(along, row) >= limit {
@@ -187,7 +228,7 @@ fn runs(picture: &mut impl Lines, row: u32, span: std::ops::Range<u32>, limit: u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::Luma;
+    use image::{Luma, imageops};
 
     const BOX: RectPx = RectPx { x: 20, y: 20, w: 70, h: 80 };
 
@@ -211,6 +252,30 @@ mod tests {
             let mut gray = boxed(off);
             erase(&mut gray, &[BOX]);
             assert_eq!(dark(&gray), 0, "shifted by {off}");
+        }
+    }
+
+    #[test]
+    fn the_line_of_a_table_beside_the_box_goes_too() {
+        let mut gray = boxed(0);
+        for (x, y) in (95..98).flat_map(|x| (0..130).map(move |y| (x, y))) {
+            gray.put_pixel(x, y, Luma([60]));
+        }
+        erase(&mut gray, &[BOX]);
+        let inside = imageops::crop_imm(&gray, BOX.x, BOX.y, BOX.w + 4, BOX.h).to_image();
+        assert_eq!(dark(&inside), 0);
+    }
+
+    #[test]
+    fn a_streak_goes_and_a_stroke_across_it_stays() {
+        let stroke = |x: u32, y: u32| (30..90).contains(&x) && (60..66).contains(&y);
+        let mut gray = GrayImage::from_fn(120, 130, |x, y| {
+            let level = if stroke(x, y) { 30 } else { 240 };
+            Luma([if (50..52).contains(&x) { level.min(205) } else { level }])
+        });
+        erase_streaks(&mut gray);
+        for (x, y, level) in gray.enumerate_pixels() {
+            assert_eq!(level.0[0] < 226, stroke(x, y), "at {x}, {y}");
         }
     }
 

@@ -20,6 +20,7 @@ const OVERRUN_SHARE: f32 = 0.3;
 /// The tile of each box, none for a box without writing. `boxes` lie in `gray` from left to right.
 pub(super) fn tiles(mut gray: GrayImage, boxes: &[RectPx]) -> Vec<Option<Tile>> {
     box_lines::erase(&mut gray, boxes);
+    box_lines::erase_streaks(&mut gray);
     let paper = box_lines::median(&gray);
     let dark = gray.as_raw().iter().copied().min().unwrap_or(paper);
     let contrast = f32::from(paper.saturating_sub(dark)).max(48.0);
@@ -30,6 +31,12 @@ pub(super) fn tiles(mut gray: GrayImage, boxes: &[RectPx]) -> Vec<Option<Tile>> 
     let owners = owners(&strokes, &gray, boxes);
     boxes.iter().enumerate().map(|(index, rect)| tile(&gray, &strokes, &owners, index, rect, paper)).collect()
 }
+
+/// What lies along a side of its box within this share of it is the rest of a line.
+const BORDER_SHARE: f32 = 0.12;
+
+/// What comes in from outside the crop and reaches less far into its box is a neighbouring field's.
+const INTRUSION_SHARE: f32 = 0.3;
 
 /// Who a stroke belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,10 +73,26 @@ fn owners(strokes: &Components, gray: &GrayImage, boxes: &[RectPx]) -> Vec<Owner
                 // Mostly above, below or beside the comb: a neighbouring line's.
                 [(_, most), ..] if most * 2 < stroke.area && shares.len() == 1 => Owner::None,
                 [_, (_, second), ..] if second > enough => Owner::Shared,
+                [(index, _), ..] if is_foreign(&stroke.bounds, &boxes[index], gray) => Owner::None,
                 [(index, _), ..] => Owner::Box(index),
             }
         })
         .collect()
+}
+
+/// Whether a stroke is the rest of a box line, or the end of something outside the crop.
+fn is_foreign(stroke: &RectPx, rect: &RectPx, gray: &GrayImage) -> bool {
+    let along = |start: u32, extent: u32, near: u32, size: u32, crop: u32| {
+        // How far the stroke reaches into the box from either side.
+        let reach = [(start + extent).saturating_sub(near), (near + size).saturating_sub(start)];
+        let cut_off = [start == 0, start + extent == crop];
+        reach.into_iter().zip(cut_off).any(|(reach, cut_off)| {
+            let share = if cut_off { INTRUSION_SHARE } else { BORDER_SHARE };
+            reach as f32 <= share * size as f32
+        })
+    };
+    along(stroke.x, stroke.w, rect.x, rect.w, gray.width())
+        || along(stroke.y, stroke.h, rect.y, rect.h, gray.height())
 }
 
 fn tile(
@@ -166,5 +189,12 @@ mod tests {
     #[test]
     fn writing_of_the_line_above_is_not_the_combs() {
         assert_eq!(written(|x, y| (40..46).contains(&x) && y < 20), [false, false, false]);
+        assert_eq!(written(|x, y| (40..46).contains(&x) && y < 32), [false, false, false]);
+        assert_eq!(written(|x, y| (40..46).contains(&x) && y < 50), [true, false, false]);
+    }
+
+    #[test]
+    fn the_rest_of_a_line_is_no_writing() {
+        assert_eq!(written(|x, y| (68..71).contains(&x) && (30..60).contains(&y)), [false, false, false]);
     }
 }

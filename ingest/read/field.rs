@@ -12,7 +12,7 @@ use super::mark::{self, Marked};
 use super::tile::Tile;
 use super::{CharacterReading, Evidence, EvidenceSource, FieldReading, InkState, ReadError};
 use crate::form::{Field, FieldKind, FormPage, Printed};
-use crate::geometry::{Affine, RectMm};
+use crate::geometry::{Affine, PointMm, RectMm};
 
 /// At which cells, lines and marks are read; a box of 6 mm then has 71 pixels. Scans of another
 /// resolution are resampled, so that the readers see one scale.
@@ -20,6 +20,12 @@ pub(super) const READ_DPI: f64 = 300.0;
 
 /// Around a field, so that its outline and strokes that run over are seen whole.
 const MARGIN_MM: f64 = 1.0;
+
+/// Around a mark, so that a circle around its boxes is seen whole.
+const MARK_MARGIN_MM: f64 = mark::AROUND_MM + 0.3;
+
+/// Registration leaves less than this.
+const PLACE_MM: f64 = 0.4;
 
 /// Signing leaves at least this much ink: some 4 mm of a thin pen's stroke.
 const SIGNED_MM2: f64 = 1.5;
@@ -39,7 +45,8 @@ pub(super) struct Piece<'a> {
 impl<'a> Piece<'a> {
     /// None for a field without a place on the page.
     pub fn cut(page: &GrayImage, map: &Affine, form_page: &FormPage, field: &'a Field) -> Option<Self> {
-        let area = area_of(field)?.grown(MARGIN_MM);
+        let margin = if field.kind == FieldKind::Mark { MARK_MARGIN_MM } else { MARGIN_MM };
+        let area = area_of(field)?.grown(margin);
         Some(Self {
             field,
             crop: crop::cut(page, map, area, READ_DPI),
@@ -88,6 +95,35 @@ fn printed_inside(form_page: &FormPage, field: &Field) -> Vec<RectMm> {
         _ => None,
     });
     texts.filter(|area| field.cells.iter().any(|cell| cell.overlaps(area))).collect()
+}
+
+/// What lies around the box of an option and is none of its ink: the other options, and what the
+/// form prints beside the box itself.
+fn elsewhere(form_page: &FormPage, field: &Field, option: &RectMm) -> Vec<RectMm> {
+    let line = |from: PointMm, to: PointMm| RectMm {
+        x: from.x.min(to.x),
+        y: from.y.min(to.y),
+        w: (from.x - to.x).abs(),
+        h: (from.y - to.y).abs(),
+    };
+    let mut places: Vec<RectMm> = Vec::new();
+    for printed in &form_page.printed {
+        match printed {
+            Printed::Text(text) => places.push(text.area),
+            Printed::Line(printed) => places.push(line(printed.from, printed.to)),
+            Printed::Box(printed) => {
+                let [a, b, c, d] = printed.area.corners();
+                places.extend([line(a, b), line(b, c), line(c, d), line(d, a)]);
+            }
+            Printed::CustomerBarcode(_) => {}
+        }
+    }
+    places.extend(field.options.iter().map(|other| other.area).filter(|other| other != option));
+    let around = option.grown(mark::AROUND_MM);
+    // The box's own outline is removed as such.
+    let is_own = |place: &RectMm| option.grown(PLACE_MM).contains(place);
+    let places = places.into_iter().filter(|place| !is_own(place));
+    places.map(|place| place.grown(PLACE_MM)).filter(|place| place.overlaps(&around)).collect()
 }
 
 /// What of a reading depends on the kind of its field.
@@ -195,11 +231,14 @@ fn cell_evidence(content: &Content) -> Vec<Evidence> {
 }
 
 /// The reading of a mark.
-pub(super) fn mark(piece: &Piece) -> FieldReading {
+pub(super) fn mark(piece: &Piece, form_page: &FormPage) -> FieldReading {
     let options = &piece.field.options;
     let likelihoods: Vec<f64> = options
         .iter()
-        .map(|option| mark::likelihood(&piece.crop.part(&option.area, MARGIN_MM), &option.area))
+        .map(|option| {
+            let part = piece.crop.part(&option.area, MARK_MARGIN_MM);
+            mark::likelihood(&part, &option.area, &elsewhere(form_page, piece.field, &option.area))
+        })
         .collect();
     let evidence = options
         .iter()

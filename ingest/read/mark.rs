@@ -4,15 +4,23 @@ use image::GrayImage;
 
 use super::box_lines;
 use super::crop::Crop;
-use crate::geometry::RectMm;
+use crate::geometry::{RectMm, RectPx};
+
+/// Ink around a box, as a share of the box, at which a circle around it is as likely as not. A
+/// circle leaves 15 % and more there, the end of a neighbour's tick less than 5 %.
+const EVEN_SHARE_AROUND: f64 = 0.07;
+
+/// How far around a box a circle is looked for, in millimetres, and what is left to its outline.
+pub(super) const AROUND_MM: f64 = 1.2;
+const OUTLINE_MM: f64 = 0.4;
 
 /// Ink inside a box, as a share of it, at which "marked" is as likely as not. An empty box has
 /// less than 0.5 % (specks, rests of its outline), a tick of a ball-point pen across a 4 mm box 8
 /// to 15 %.
 const EVEN_SHARE: f64 = 0.025;
 
-/// How quickly the likelihood falls to either side of [`EVEN_SHARE`].
-const SPREAD: f64 = 0.005;
+/// How quickly the likelihood falls to either side, as a share of the even share.
+const SPREAD: f64 = 0.2;
 
 /// Likelihoods between these are neither marked nor unmarked.
 const SURELY_UNMARKED: f64 = 0.1;
@@ -41,29 +49,41 @@ pub(super) enum Marked {
     },
 }
 
-/// How likely the box is marked, 0 to 1, uncalibrated. `crop` shows `area` with a margin of a
-/// millimetre or more.
-pub(super) fn likelihood(crop: &Crop, area: &RectMm) -> f64 {
+/// How likely the box is marked, inside or by a circle around it, 0 to 1, uncalibrated. `crop`
+/// shows `area` with a margin of [`AROUND_MM`] or more; `elsewhere` is what around the box belongs
+/// to something else: the form's own print, or another box.
+pub(super) fn likelihood(crop: &Crop, area: &RectMm, elsewhere: &[RectMm]) -> f64 {
     let mut gray = crop.gray.clone();
     box_lines::erase(&mut gray, &[crop.pixels(area)]);
-    let share = ink_share(&gray, crop, &area.grown(-INSET_MM));
-    1.0 / (1.0 + ((EVEN_SHARE - share) / SPREAD).exp())
+    let limit = ink_limit(&gray);
+    let dark_in = |rect: RectPx, left_out: &[RectPx]| {
+        let pixels = (rect.y..rect.y + rect.h).flat_map(|y| (rect.x..rect.x + rect.w).map(move |x| (x, y)));
+        let ink = pixels.filter(|&(x, y)| gray.get_pixel(x, y).0[0] < limit);
+        ink.filter(|&(x, y)| !left_out.iter().any(|rect| contains(rect, x, y))).count() as f64
+    };
+    let inner = crop.pixels(&area.grown(-INSET_MM));
+    let inside = dark_in(inner, &[]) / f64::from((inner.w * inner.h).max(1));
+    let left_out: Vec<RectPx> =
+        elsewhere.iter().chain([&area.grown(OUTLINE_MM)]).map(|rect| crop.pixels(rect)).collect();
+    let around =
+        dark_in(crop.pixels(&area.grown(AROUND_MM)), &left_out) / f64::from((inner.w * inner.h).max(1));
+    let marked = |share: f64, even: f64| 1.0 / (1.0 + ((even - share) / (SPREAD * even)).exp());
+    1.0 - (1.0 - marked(inside, EVEN_SHARE)) * (1.0 - marked(around, EVEN_SHARE_AROUND))
 }
 
-/// The share of a rectangle that is darker than its surroundings' paper.
-pub(super) fn ink_share(gray: &GrayImage, crop: &Crop, area: &RectMm) -> f64 {
+fn contains(rect: &RectPx, x: u32, y: u32) -> bool {
+    (rect.x..rect.x + rect.w).contains(&x) && (rect.y..rect.y + rect.h).contains(&y)
+}
+
+/// Levels below this are ink.
+fn ink_limit(gray: &GrayImage) -> u8 {
     // The lightest fifth is paper even where a box is blacked out.
     let mut levels = gray.as_raw().clone();
     let fifth = levels.len() * 4 / 5;
-    let paper = match levels.len() {
-        0 => return 0.0,
-        _ => f64::from(*levels.select_nth_unstable(fifth).1),
-    };
-    let limit = paper * (1.0 - INK_SHARE);
-    let rect = crop.pixels(area);
-    let pixels = (rect.y..rect.y + rect.h).flat_map(|y| (rect.x..rect.x + rect.w).map(move |x| (x, y)));
-    let dark = pixels.filter(|&(x, y)| f64::from(gray.get_pixel(x, y).0[0]) < limit).count();
-    dark as f64 / f64::from((rect.w * rect.h).max(1))
+    match levels.len() {
+        0 => 0,
+        _ => (f64::from(*levels.select_nth_unstable(fifth).1) * (1.0 - INK_SHARE)) as u8,
+    }
 }
 
 /// Decides over the likelihoods of a mark's options.
@@ -109,15 +129,24 @@ mod tests {
 
     #[test]
     fn a_printed_outline_is_no_mark_and_a_tick_is() {
-        assert!(likelihood(&crop(|_, _| false), &AREA) < SURELY_UNMARKED);
-        assert!(likelihood(&crop(tick), &AREA) > SURELY_MARKED);
+        assert!(likelihood(&crop(|_, _| false), &AREA, &[]) < SURELY_UNMARKED);
+        assert!(likelihood(&crop(tick), &AREA, &[]) > SURELY_MARKED);
         assert!(
-            likelihood(&crop(|x, y| (2.0..6.0).contains(&x) && (2.0..6.0).contains(&y)), &AREA)
+            likelihood(&crop(|x, y| (2.0..6.0).contains(&x) && (2.0..6.0).contains(&y)), &AREA, &[])
                 > SURELY_MARKED
         );
         // A speck of a third of a millimetre.
         let speck = |x: f64, y: f64| (4.0..4.3).contains(&x) && (4.0..4.3).contains(&y);
-        assert!(likelihood(&crop(speck), &AREA) < SURELY_UNMARKED);
+        assert!(likelihood(&crop(speck), &AREA, &[]) < SURELY_UNMARKED);
+    }
+
+    #[test]
+    fn a_circle_around_the_box_is_a_mark_and_print_beside_it_is_none() {
+        let circle = |x: f64, y: f64| ((x - 4.0).hypot(y - 4.0) - 2.8).abs() < 0.25;
+        assert!(likelihood(&crop(circle), &AREA, &[]) > SURELY_MARKED);
+        let print = |x: f64, y: f64| (6.6..7.2).contains(&x) && (2.0..6.0).contains(&y);
+        let place = RectMm { x: 6.5, y: 1.0, w: 3.0, h: 6.0 };
+        assert!(likelihood(&crop(print), &AREA, &[place]) < SURELY_UNMARKED);
     }
 
     #[test]

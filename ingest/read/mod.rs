@@ -72,7 +72,7 @@ pub fn read_page(
         let reading = match piece.field.kind {
             FieldKind::Digits => field::comb(piece.field, tiles, &mut digits),
             FieldKind::Kana => field::comb(piece.field, tiles, &mut kana),
-            FieldKind::Mark => field::mark(piece),
+            FieldKind::Mark => field::mark(piece, form_page),
             FieldKind::Signature => field::signature(piece),
             FieldKind::Text => {
                 let expected = known.filter(|_| piece.field.name == "head_name");
