@@ -9,7 +9,7 @@ use std::path::Path;
 use pdfium_render::prelude::*;
 use uketsuke::application_id::ApplicationId;
 use uketsuke::form::print::{Progress, pdf_of, write_pdf, write_specimen};
-use uketsuke::form::{Form, Forms, SymbolRole, Symbology, layout_json};
+use uketsuke::form::{Form, Forms, SymbolRole, Symbology};
 use uketsuke::identify::PageCode;
 use uketsuke::register::Household;
 
@@ -216,8 +216,9 @@ fn long_and_rare_names_are_printed_and_reported() {
 #[test]
 fn the_layout_is_that_of_the_contract() {
     let forms = forms();
-    insta::assert_json_snapshot!(layout_json(forms.find("benefit-b5", "1").expect("shipped")));
-    let first = layout_json(forms.find("benefit-2020", "1").expect("shipped"));
+    insta::assert_json_snapshot!(forms.find("benefit-b5", "1").expect("shipped").layout());
+    let first = forms.find("benefit-2020", "1").expect("shipped").layout();
+    let first = serde_json::to_value(first).expect("JSON");
     let names: Vec<&str> = first["pages"][0]["fields"]
         .as_array()
         .expect("a list")

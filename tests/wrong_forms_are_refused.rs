@@ -123,3 +123,10 @@ fn the_shipped_forms_are_right() {
     assert!(forms.find("benefit-2020", "2").is_none());
     assert_eq!(forms.iter().count(), 2);
 }
+
+#[test]
+fn the_example_of_the_documentation_is_right() {
+    let documentation = include_str!("../docs/forms.md");
+    let example = documentation.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    load(&[("survey.toml", example.expect("an example"))]).expect("a right form");
+}

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Common;
 use crate::form::print::{self, Progress, Report};
-use crate::form::{Form, Forms, layout_json};
+use crate::form::{Form, Forms};
 use crate::register::{RegisterError, read_register};
 use crate::settings::Settings;
 
@@ -51,9 +51,8 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
             tell(&report, common.json)
         }
         Command::Layout { form } => {
-            let layout = layout_json(find(&forms, &form)?);
             let mut stdout = std::io::stdout().lock();
-            serde_json::to_writer_pretty(&mut stdout, &layout)?;
+            serde_json::to_writer_pretty(&mut stdout, &find(&forms, &form)?.layout())?;
             writeln!(stdout)?;
             Ok(())
         }

@@ -7,9 +7,10 @@ mod layout;
 mod load;
 pub mod print;
 mod printed;
+mod sheet;
 pub mod symbol;
 
-pub use layout::layout_json;
+pub use layout::Layout;
 pub use load::{FormError, Forms};
 pub use printed::{
     Border, CustomerBarcodePlace, Datum, Face, Piece, Printed, PrintedBox, PrintedLine, PrintedText,

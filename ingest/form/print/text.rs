@@ -99,15 +99,22 @@ fn break_lines(paragraph: &[char], font: &Font, width: f64) -> Option<Vec<Vec<ch
                 used <= width
             })
             .count();
-        let end = (1..=fitting).rev().find(|&end| may_break(rest[end - 1], rest[end]))?;
+        let ends = || (1..=fitting).rev().filter(|&end| may_break(rest[end - 1], rest[end]));
+        // Between words, where that leaves at least half a line.
+        let at_space = |end: &usize| is_space(rest[end - 1]) || is_space(rest[*end]);
+        let end = ends().take_while(|&end| end * 2 >= fitting).find(at_space).or_else(|| ends().next())?;
         lines.push(rest[..end].to_vec());
         rest = &rest[end..];
-        while let [' ' | '\u{3000}', after @ ..] = rest {
+        while let Some((_, after)) = rest.split_first().filter(|(first, _)| is_space(**first)) {
             rest = after;
         }
     }
     lines.push(rest.to_vec());
     Some(lines)
+}
+
+fn is_space(character: char) -> bool {
+    matches!(character, ' ' | '\u{3000}')
 }
 
 fn may_break(before: char, after: char) -> bool {
