@@ -1,7 +1,7 @@
 //! How many form pages does one core read in a minute, where does the time go, and how much memory
 //! does a reader hold?
 //!
-//! `cargo bench --bench end_to_end [-- APPLICATIONS [SEED]]` simulates as many applications (60),
+//! `cargo bench --bench end_to_end [-- APPLICATIONS [SEED]]` simulates as many applications (200),
 //! keeps the pages that were scanned at 300 dpi as gray JPEG or as bilevel G4 TIFF, takes each
 //! through the stages of a reader on one thread, and lets Tesseract 5 read some of the same pages
 //! whole. Medians: machines are noisy.
@@ -60,7 +60,7 @@ const STAGES: [&str; 5] = ["decode", "look", "read: cells and marks", "read: lin
 
 fn main() -> anyhow::Result<()> {
     let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
-    let applications = numbers.next().unwrap_or(60);
+    let applications = numbers.next().unwrap_or(200);
     let seed = numbers.next().unwrap_or(20_200_528);
     let settings = Settings::load(None)?;
     let forms = Forms::load_dir(&settings.paths.forms)?;
