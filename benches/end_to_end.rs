@@ -6,6 +6,8 @@
 //! through the stages of a reader on one thread, and lets Tesseract 5 read some of the same pages
 //! whole. Medians: machines are noisy.
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,7 +24,7 @@ use uketsuke::pipeline;
 use uketsuke::publish;
 use uketsuke::read::{self, Readers};
 use uketsuke::settings::Settings;
-use uketsuke::simulate::{Fonts, Format, Hands, Order, PageTruth, Press, register, simulate};
+use uketsuke::simulate::PageTruth;
 
 /// Resolution that the targets speak of.
 const DPI: u32 = 300;
@@ -66,7 +68,8 @@ fn main() -> anyhow::Result<()> {
     let forms = Forms::load_dir(&settings.paths.forms)?;
     let folder = tempfile::tempdir()?;
     eprintln!("simulating {applications} applications");
-    let truths = simulated(applications, seed, &settings, &forms, folder.path())?;
+    let all = forms.iter().filter(|form| form.pages.len() > 1).cloned().collect();
+    let truths = support::simulated(all, applications, seed, &settings, folder.path())?;
 
     eprintln!("reading them");
     let mut bench = Bench::new(settings, forms)?;
@@ -86,28 +89,6 @@ fn main() -> anyhow::Result<()> {
     eprintln!("letting Tesseract read {TESSERACT_PAGES} whole pages");
     print_tesseract(&bench)?;
     Ok(())
-}
-
-fn simulated(
-    applications: u64,
-    seed: u64,
-    settings: &Settings,
-    forms: &Forms,
-    folder: &Path,
-) -> anyhow::Result<Vec<PageTruth>> {
-    let order = Order {
-        forms: forms.iter().filter(|form| form.pages.len() > 1).cloned().collect(),
-        households: (0..applications).map(|place| register::household(seed, place)).collect(),
-        seed,
-        formats: vec![Format::Jpeg, Format::Tiff],
-        stations: vec!["station".to_owned()],
-        clean: false,
-    };
-    let fonts = Fonts::load(Hands::Testing)?;
-    let press = Press::bind(&settings.paths.vendor)?;
-    simulate(&order, &fonts, &press, folder, &|_| ())?;
-    let text = std::fs::read_to_string(folder.join("truth.jsonl"))?;
-    Ok(text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
 }
 
 struct Bench {

@@ -5,8 +5,9 @@
 //! lies, so that nothing but the reading is measured. Small kana count as large. Boxes with a
 //! struck-out character are counted apart.
 
+mod support;
+
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Instant;
 
 use comfy_table::{CellAlignment, Table, presets};
@@ -15,7 +16,7 @@ use uketsuke::form::{Field, FieldKind, Forms};
 use uketsuke::page::Registration;
 use uketsuke::read::{FieldReading, InkState, Readers, read_page};
 use uketsuke::settings::Settings;
-use uketsuke::simulate::{Entry, Fonts, Format, Hands, Order, PageTruth, Press, Written, register, simulate};
+use uketsuke::simulate::{Entry, Written};
 use unicode_normalization::UnicodeNormalization;
 
 #[derive(Default)]
@@ -48,7 +49,8 @@ fn main() -> anyhow::Result<()> {
     let mut readers = Readers::load(&settings)?;
     let folder = tempfile::tempdir()?;
     eprintln!("simulating {applications} applications");
-    let truths = simulated(applications, seed, &settings, &forms, folder.path())?;
+    let all = forms.iter().cloned().collect();
+    let truths = support::simulated(all, applications, seed, &settings, folder.path())?;
 
     eprintln!("reading them");
     let mut counts = Counts::default();
@@ -79,28 +81,6 @@ fn main() -> anyhow::Result<()> {
     }
     counts.print();
     Ok(())
-}
-
-fn simulated(
-    applications: u64,
-    seed: u64,
-    settings: &Settings,
-    forms: &Forms,
-    folder: &Path,
-) -> anyhow::Result<Vec<PageTruth>> {
-    let order = Order {
-        forms: forms.iter().cloned().collect(),
-        households: (0..applications).map(|place| register::household(seed, place)).collect(),
-        seed,
-        formats: vec![Format::Jpeg, Format::Tiff],
-        stations: vec!["station".to_owned()],
-        clean: false,
-    };
-    let fonts = Fonts::load(Hands::Testing)?;
-    let press = Press::bind(&settings.paths.vendor)?;
-    simulate(&order, &fonts, &press, folder, &|_| ())?;
-    let text = std::fs::read_to_string(folder.join("truth.jsonl"))?;
-    Ok(text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
 }
 
 impl Counts {

@@ -14,8 +14,10 @@ use crate::read::Readers;
 use crate::settings::Settings;
 use crate::simulate::{Fonts, Hands, Press};
 
-/// Checks the configuration, the forms, the engines, the models, the fonts, the database and the
-/// data folder. Exits with 1 if anything is missing, and says how to mend it.
+/// Check what the program depends on, and say how to mend what is missing
+///
+/// The configuration, the forms, the engines, the models, the fonts, the database and the data
+/// folder. Exits with 1 if anything is missing.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {}
 

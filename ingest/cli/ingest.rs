@@ -14,10 +14,11 @@ use super::{Common, service};
 use crate::fleet::Until;
 use crate::intake::{Afterwards, collect};
 use crate::store::accounting::{self, Accounting, BatchName, Filter};
-use crate::store::scans::Accepted;
 
-/// Takes in files, or all files below folders, reads them and prints what became of every page.
-/// Files stay where they are; the same bytes again are a logged no-op.
+/// Take in files or folders once, and print what became of every page
+///
+/// Works until nothing is left to be read. Files stay where they are; the same bytes again are a
+/// logged no-op.
 ///
 /// A folder's sub-folders are stations, theirs are batches: scans/STATION[/BATCH]/file.
 #[derive(Debug, Args)]
@@ -61,7 +62,7 @@ async fn ingest(
     let mut failed = 0;
     for file in &files {
         match service.reception.take_in(file, &afterwards).await {
-            Ok(Some(Accepted::New(_) | Accepted::Repeated(_) | Accepted::Registered(_))) => {}
+            Ok(Some(_)) => {}
             Ok(None) => {
                 failed += 1;
                 bar.suspend(|| eprintln!("uketsuke: {}: changed while it was read", file.path.display()));

@@ -15,8 +15,9 @@ use crate::identify::{Identification, Symbol, SymbolFinder};
 use crate::pipeline::{self, PageLook};
 use crate::settings::Settings;
 
-/// Shows what the pipeline sees of scans, one JSON line a file: pages, turn, skew, symbols, form
-/// and application. Nothing is stored and no database is needed.
+/// Show what the pipeline sees of scans; one JSON line a file
+///
+/// Pages, turn, skew, symbols, form and application. Nothing is stored and no database is needed.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Scans: TIFF, JPEG, PNG, WebP or PDF

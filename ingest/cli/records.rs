@@ -9,8 +9,10 @@ use crate::application_id::ApplicationId;
 use crate::store::Database;
 use crate::store::captures::current_records;
 
-/// Print the current records, one JSON line a capture, by application ID. A capture that was
-/// completed later appears once, as it is now; duplicates of an application appear after its first.
+/// Print the current records; one JSON line a capture
+///
+/// In the order of application IDs. A capture that was completed later appears once, as it is now;
+/// duplicates of an application appear after its first.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Only those of one application

@@ -21,8 +21,10 @@ use crate::fleet::Until;
 use crate::intake::{self, Afterwards, ArrivedFile, Reception, Sighting, Waiting, escaped, is_whole};
 use crate::store::Database;
 
-/// Runs the service until it gets SIGTERM or SIGINT; what is in hand is finished first. A second
-/// signal ends it at once, which loses nothing either.
+/// Run the service: watch the drop folders and work on what comes
+///
+/// It runs until it gets SIGTERM or SIGINT; what is in hand is finished first. A second signal ends it
+/// at once, which loses nothing either.
 ///
 /// Scanner stations drop files into DATA/drop/STATION[/BATCH]/. A file counts as arrived when it
 /// was renamed into place, has a NAME.ready beside it, or has not changed for a time; then its

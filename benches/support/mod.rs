@@ -1,0 +1,31 @@
+//! Mail for measurements.
+
+use std::path::Path;
+
+use uketsuke::form::Form;
+use uketsuke::settings::Settings;
+use uketsuke::simulate::{Fonts, Format, Hands, Order, PageTruth, Press, register, simulate};
+
+/// Fills in and "scans" as many applications in hands that no model was trained on, as JPEG and TIFF
+/// files below `folder`; what is true of their pages.
+pub fn simulated(
+    forms: Vec<Form>,
+    applications: u64,
+    seed: u64,
+    settings: &Settings,
+    folder: &Path,
+) -> anyhow::Result<Vec<PageTruth>> {
+    let order = Order {
+        forms,
+        households: (0..applications).map(|place| register::household(seed, place)).collect(),
+        seed,
+        formats: vec![Format::Jpeg, Format::Tiff],
+        stations: vec!["station".to_owned()],
+        clean: false,
+    };
+    let fonts = Fonts::load(Hands::Testing)?;
+    let press = Press::bind(&settings.paths.vendor)?;
+    simulate(&order, &fonts, &press, folder, &|_| ())?;
+    let text = std::fs::read_to_string(folder.join("truth.jsonl"))?;
+    Ok(text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
+}
