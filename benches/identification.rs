@@ -38,9 +38,8 @@ fn main() -> anyhow::Result<()> {
     let mut report = Report::default();
     let finder = SymbolFinder::new(&settings.identify);
     for (file, truths) in by_file(&truths) {
-        let scan =
-            Scan::open(&folder.join(file), &settings.decode, &settings.paths.vendor.join("libpdfium.so"))
-                .with_context(|| file.to_owned())?;
+        let scan = Scan::open(&folder.join(file), &settings.decode, &settings.paths.pdfium())
+            .with_context(|| file.to_owned())?;
         for truth in truths {
             let image = scan.page(truth.page_index)?;
             let start = ProcessorTime::now();
@@ -89,7 +88,7 @@ fn simulate_into(folder: &Path, pages: u64, settings: &Settings, forms: &Forms) 
         clean: false,
     };
     let fonts = Fonts::load(Hands::Testing)?;
-    let press = Press::bind(&settings.paths.vendor)?;
+    let press = Press::bind(&settings.paths.pdfium())?;
     simulate(&order, &fonts, &press, folder, &|_| ())?;
     Ok(())
 }

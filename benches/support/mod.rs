@@ -24,7 +24,7 @@ pub fn simulated(
         clean: false,
     };
     let fonts = Fonts::load(Hands::Testing)?;
-    let press = Press::bind(&settings.paths.vendor)?;
+    let press = Press::bind(&settings.paths.pdfium())?;
     simulate(&order, &fonts, &press, folder, &|_| ())?;
     let text = std::fs::read_to_string(folder.join("truth.jsonl"))?;
     Ok(text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)

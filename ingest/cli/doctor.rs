@@ -80,7 +80,7 @@ fn forms(settings: &Settings) -> Result<String, crate::form::FormError> {
 }
 
 fn pdfium(settings: &Settings) -> Result<String, crate::simulate::SimulateError> {
-    Press::bind(&settings.paths.vendor)?;
+    Press::bind(&settings.paths.pdfium())?;
     Ok(settings.paths.pdfium().display().to_string())
 }
 

@@ -72,7 +72,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
         clean: arguments.clean,
     };
     let fonts = Fonts::load(arguments.hands)?;
-    let press = Press::bind(&settings.paths.vendor)?;
+    let press = Press::bind(&settings.paths.pdfium())?;
     let bar = ProgressBar::new(order.households.len() as u64)
         .with_style(ProgressStyle::with_template("simulate {bar:40} {pos}/{len} applications, {eta} left")?);
     let summary = simulate(&order, &fonts, &press, &arguments.out, &|done| bar.inc(done as u64))?;

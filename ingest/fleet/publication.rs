@@ -32,15 +32,16 @@ impl Worker {
         let states = applications::states(&self.database, &ids).await?;
         let households = register::households(&self.database, &ids).await?;
 
+        let captured: BTreeMap<u32, CapturedPage> = pages
+            .iter()
+            .filter_map(|page| Some((page.look.index, captured_page(scan, page, groups)?)))
+            .collect();
         let mut captures: Vec<CaptureWrite> = Vec::new();
         let mut capture_of_page: BTreeMap<u32, CaptureId> = BTreeMap::new();
         for group in groups {
             let state = states.get(&group.application_id);
-            let own: Vec<CapturedPage> = group
-                .pages
-                .iter()
-                .filter_map(|&(_, index)| captured_page(scan, pages.get(index as usize)?, groups))
-                .collect();
+            let own: Vec<CapturedPage> =
+                group.pages.iter().filter_map(|(_, index)| captured.get(index).cloned()).collect();
             let earlier = state.and_then(|state| capture_to_complete(state, scan, group, &captures));
             let first_index = group.pages.first().map_or(0, |&(_, index)| index);
             let (id, captured_at, change, others) = match earlier {
@@ -87,7 +88,7 @@ impl Worker {
             captures.push(CaptureWrite { id, application_id: group.application_id, change, record });
         }
 
-        let outcomes = outcomes(scan, pages, groups, &capture_of_page);
+        let outcomes = outcomes(pages, captured, &capture_of_page);
         let expected: BTreeMap<ApplicationId, ApplicationVersion> =
             states.iter().map(|(&id, state)| (id, state.version)).collect();
         let publication = Publication {
@@ -143,9 +144,8 @@ fn captured_page(scan: &Scan, page: &StoredPage, groups: &[Group]) -> Option<Cap
 
 /// What becomes of every page: part of a capture by its own ID, blank, or waiting for a person.
 fn outcomes(
-    scan: &Scan,
     pages: &[StoredPage],
-    groups: &[Group],
+    mut captured: BTreeMap<u32, CapturedPage>,
     captures: &BTreeMap<u32, CaptureId>,
 ) -> Vec<PageOutcome> {
     let neighbours = |index: u32| {
@@ -157,13 +157,13 @@ fn outcomes(
         reason,
         neighbours: neighbours(page.look.index),
     };
-    let state = |page: &StoredPage| match &page.look.identification {
+    let mut state = |page: &StoredPage| match &page.look.identification {
         Identification::Unassigned(UnassignedReason::NoSymbol) if page.look.blank => {
             PageState::Blank { image: Some(page.image.clone()) }
         }
         Identification::Unassigned(reason) => unassigned(page, *reason),
         Identification::Identified(_) => {
-            let capture = captures.get(&page.look.index).zip(captured_page(scan, page, groups));
+            let capture = captures.get(&page.look.index).zip(captured.remove(&page.look.index));
             match capture {
                 Some((&capture, page)) => PageState::Captured { capture, page: Box::new(page) },
                 None => unassigned(page, UnassignedReason::UnknownForm),

@@ -69,13 +69,6 @@ pub fn encode(
     Ok(EncodedImage { format: ImageFormat::Jpeg, bytes })
 }
 
-/// The picture of a field, as PNG.
-pub fn encode_crop(crop: &GrayImage) -> Result<Vec<u8>, EncodeError> {
-    // Neighbouring rows of handwriting differ little.
-    let compression = DeflateCompression::Level(1);
-    png(crop.as_raw(), crop.dimensions(), BitDepth::Eight, Filter::Up, compression)
-}
-
 fn jpeg(
     pixels: &[u8],
     (width, height): (u32, u32),
@@ -168,13 +161,6 @@ mod tests {
         assert!(r > 190 && g < 35 && b < 35, "{r} {g} {b}");
         let gray = encode(&super::tests::page(false), 0, &SETTINGS).expect("small");
         assert!(matches!(decoded(&gray), image::DynamicImage::ImageLuma8(_)));
-    }
-
-    #[test]
-    fn a_crop_loses_nothing() {
-        let crop = page(false).gray;
-        let bytes = encode_crop(&crop).expect("small");
-        assert_eq!(image::load_from_memory(&bytes).expect("a picture").to_luma8(), crop);
     }
 
     #[test]

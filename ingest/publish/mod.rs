@@ -7,5 +7,5 @@ mod record;
 
 pub use assemble::{Group, facing_application, group_pages};
 pub use build::{CaptureFacts, CapturedPage, StoredReading, build_record, registration_for_reading};
-pub use image::{EncodeError, EncodedImage, ImageFormat, encode, encode_crop};
+pub use image::{EncodeError, EncodedImage, ImageFormat, encode};
 pub use record::*;

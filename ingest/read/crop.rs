@@ -134,6 +134,15 @@ mod tests {
     const TURNED: Affine = Affine { a: 0.0, b: -10.0, c: 400.0, d: 10.0, e: 0.0, f: 0.0 };
 
     #[test]
+    fn a_crop_loses_nothing() {
+        let gray = GrayImage::from_fn(64, 48, |x, y| Luma([(x * 3 + y * 2) as u8]));
+        let map = Affine { a: 10.0, b: 0.0, c: 0.0, d: 0.0, e: 10.0, f: 0.0 };
+        let crop = cut(&gray, &map, RectMm { x: 1.0, y: 1.0, w: 4.0, h: 3.0 }, 254.0);
+        let bytes = png_of(&crop).expect("small");
+        assert_eq!(image::load_from_memory(&bytes).expect("a picture").to_luma8(), crop.gray);
+    }
+
+    #[test]
     fn a_turned_page_gives_an_upright_crop() {
         let mut page = GrayImage::from_pixel(400, 600, Luma([255]));
         // A bar of 10 mm × 1 mm at (5 mm, 20 mm) of the form.

@@ -17,13 +17,13 @@ pub struct Press {
 }
 
 impl Press {
-    /// Binds `libpdfium.so` of the folder `vendor`, where the process has not done so yet.
+    /// Binds the engine (`paths.pdfium()` of the settings), where the process has not done so yet.
     ///
     /// # Errors
     /// A library that is missing or cannot be bound.
-    pub fn bind(vendor: &Path) -> Result<Self, SimulateError> {
-        let pdfium = pdfium::load(&vendor.join("libpdfium.so"))
-            .map_err(|fault| SimulateError::NoPdfium { reason: fault.to_string() })?;
+    pub fn bind(library: &Path) -> Result<Self, SimulateError> {
+        let pdfium =
+            pdfium::load(library).map_err(|fault| SimulateError::NoPdfium { reason: fault.to_string() })?;
         Ok(Self { pdfium })
     }
 

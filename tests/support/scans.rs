@@ -41,7 +41,7 @@ impl Drop {
     }
 
     pub fn open(&self, path: &Path) -> Result<Scan, DecodeError> {
-        Scan::open(path, &self.settings.decode, &self.settings.paths.vendor.join("libpdfium.so"))
+        Scan::open(path, &self.settings.decode, &self.settings.paths.pdfium())
     }
 
     /// All pages of a file with these bytes; the first error.
