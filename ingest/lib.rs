@@ -14,20 +14,22 @@
 //! - [`pipeline`]: the one place that says the order of the stages.
 //!
 //! Around it: [`store`] (PostgreSQL and objects), [`fleet`] (jobs, reader processes, quarantine),
-//! [`simulate`] (fills in and "scans" forms) and [`cli`]. The words of the field are in
-//! [`application_id`], [`digest`], [`geometry`], [`turn`] and [`register`]; what an operator may set is in
-//! [`settings`].
+//! [`simulate`] (fills in and "scans" forms), [`evaluate`] (records against truth) and [`cli`]. The words of the field are in
+//! [`application_id`], [`digest`], [`geometry`], [`kana`], [`turn`] and [`register`]; what an
+//! operator may set is in [`settings`].
 
 pub mod application_id;
 pub mod check;
 pub mod cli;
 pub mod decode;
 pub mod digest;
+pub mod evaluate;
 pub mod fleet;
 pub mod form;
 pub mod geometry;
 pub mod identify;
 pub mod intake;
+pub mod kana;
 pub mod page;
 pub mod pipeline;
 pub mod publish;

@@ -104,7 +104,13 @@ impl Worker {
 
     fn provenance(&self, form: &Form) -> Provenance {
         let loaded = self.readers.loaded();
-        Provenance { software: loaded.software, form: form.digest, models: loaded.models, calibration: None }
+        Provenance {
+            software: loaded.software,
+            form: form.digest,
+            models: loaded.models,
+            calibration: None,
+            certificate: None,
+        }
     }
 }
 

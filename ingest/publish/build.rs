@@ -134,6 +134,7 @@ fn record_field(field: &Field, stored: Option<&StoredReading>) -> RecordField {
     match stored {
         Some(StoredReading { reading, crop }) => RecordField {
             value: reading.value.clone(),
+            ink: Some(reading.state),
             confidence: reading.score,
             disposition,
             reasons,
@@ -143,6 +144,7 @@ fn record_field(field: &Field, stored: Option<&StoredReading>) -> RecordField {
         },
         None => RecordField {
             value: None,
+            ink: None,
             confidence: 0.0,
             disposition,
             reasons,

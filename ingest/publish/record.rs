@@ -11,7 +11,7 @@ use crate::application_id::ApplicationId;
 use crate::check::Finding;
 use crate::digest::Sha256;
 use crate::page::Quality;
-use crate::read::{CharacterReading, Evidence};
+use crate::read::{CharacterReading, Evidence, InkState};
 use crate::score::{Disposition, Reason};
 
 /// Names this layout of the record.
@@ -75,6 +75,10 @@ pub struct RecordPage {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RecordField {
     pub value: Option<String>,
+    /// None where the field's page was not read.
+    pub ink: Option<InkState>,
+    /// The calibrated probability that the whole value is right; without a calibration the
+    /// reader's own score.
     pub confidence: f64,
     pub disposition: Disposition,
     pub reasons: Vec<Reason>,
@@ -92,6 +96,8 @@ pub struct Provenance {
     pub form: Sha256,
     /// Of each model file, by name.
     pub models: BTreeMap<String, Sha256>,
-    /// Name of the calibration; none while scores are raw.
-    pub calibration: Option<String>,
+    /// Of the calibration file; none while scores are raw.
+    pub calibration: Option<Sha256>,
+    /// Of the risk certificate under which fields were accepted; none where there is none in force.
+    pub certificate: Option<Sha256>,
 }

@@ -8,11 +8,16 @@ use rten_tensor::NdTensor;
 use rten_tensor::prelude::*;
 
 use super::tile::{self, Tile};
-use super::{Alternative, CharacterReading, ReadError};
+use super::{Alternative, CellState, CharacterReading, ReadError};
 
 /// Classes that are no characters.
 const BLANK: &str = "blank";
-const OTHER: &str = "other";
+const NO_CHARACTER: [(&str, CellState); 4] = [
+    ("struck_out", CellState::StruckOut),
+    ("overwritten", CellState::Overwritten),
+    ("several", CellState::Several),
+    ("other", CellState::StruckOut),
+];
 
 /// Kana that are published alike, and are one hypothesis: which of the two a person wrote is a
 /// question of size alone.
@@ -30,7 +35,7 @@ const SMALL_AND_LARGE: [(&str, &str); 9] = [
 
 /// How many further readings of a cell are given, and how likely one must be.
 const ALTERNATIVES: usize = 4;
-const LEAST_ALTERNATIVE: f32 = 0.001;
+const LEAST_ALTERNATIVE: f64 = 0.001;
 
 /// One model file, loaded.
 pub(super) struct CellModel {
@@ -38,22 +43,6 @@ pub(super) struct CellModel {
     classes: Vec<String>,
     path: std::path::PathBuf,
     threads: Arc<ThreadPool>,
-}
-
-/// What the model says of one cell.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct CellReading {
-    /// The likeliest character (or an empty one for a blank cell), with its alternatives.
-    pub character: CharacterReading,
-    pub content: CellContent,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CellContent {
-    Blank,
-    Character,
-    /// Struck out, scribbled over, or no single character.
-    Other,
 }
 
 impl CellModel {
@@ -78,7 +67,7 @@ impl CellModel {
     }
 
     /// Reads all `tiles` in one batch.
-    pub fn read(&self, tiles: &[&Tile]) -> Result<Vec<CellReading>, ReadError> {
+    pub fn read(&self, tiles: &[&Tile]) -> Result<Vec<CharacterReading>, ReadError> {
         if tiles.is_empty() {
             return Ok(Vec::new());
         }
@@ -97,13 +86,15 @@ impl CellModel {
         Ok(logits.chunks(self.classes.len()).map(|row| self.reading(&softmax(row))).collect())
     }
 
-    fn reading(&self, posteriors: &[f32]) -> CellReading {
+    /// The likeliest character, with its alternatives; its state is what the cell holds at the
+    /// likeliest.
+    fn reading(&self, posteriors: &[f32]) -> CharacterReading {
         let of = |name: &str| {
             self.classes.iter().position(|class| class == name).map_or(0.0, |index| posteriors[index])
         };
         let mut ranked: Vec<(&str, f32)> = Vec::with_capacity(self.classes.len());
         for (class, &posterior) in self.classes.iter().zip(posteriors) {
-            if class == BLANK || class == OTHER {
+            if class == BLANK || NO_CHARACTER.iter().any(|(name, _)| class == name) {
                 continue;
             }
             let pair = SMALL_AND_LARGE.iter().find(|(small, large)| class == small || class == large);
@@ -118,32 +109,34 @@ impl CellModel {
             }
         }
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let Some(&(best, best_posterior)) = ranked.first() else {
-            return CellReading { character: blank(1.0), content: CellContent::Other };
-        };
-        if of(BLANK) > best_posterior.max(of(OTHER)) {
-            return CellReading { character: blank(of(BLANK)), content: CellContent::Blank };
+        let best = ranked.first().map_or(0.0, |first| first.1);
+        let other = NO_CHARACTER.iter().map(|&(name, state)| (of(name), state));
+        let other = other.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, CellState::StruckOut));
+        if of(BLANK) > best.max(other.0) {
+            return blank(of(BLANK));
         }
-        let alternatives = ranked[1..]
-            .iter()
-            .take(ALTERNATIVES)
-            .filter(|(_, posterior)| *posterior >= LEAST_ALTERNATIVE)
-            .map(|&(value, posterior)| Alternative { value: value.to_owned(), confidence: posterior.into() })
-            .collect();
-        CellReading {
-            character: CharacterReading {
-                value: best.to_owned(),
-                confidence: best_posterior.into(),
-                alternatives,
-            },
-            content: if of(OTHER) > best_posterior { CellContent::Other } else { CellContent::Character },
+        let likely = |(value, posterior): &(&str, f32)| {
+            let posterior = f64::from(*posterior);
+            Some(Alternative { value: (*value).to_owned(), confidence: posterior })
+                .filter(|_| posterior >= LEAST_ALTERNATIVE)
+        };
+        CharacterReading {
+            value: ranked.first().map_or_else(String::new, |(value, _)| (*value).to_owned()),
+            state: if other.0 > best { other.1 } else { CellState::Written },
+            confidence: best.into(),
+            alternatives: ranked.iter().skip(1).take(ALTERNATIVES).filter_map(likely).collect(),
         }
     }
 }
 
 /// A cell in which nothing is written.
 pub(super) fn blank(confidence: f32) -> CharacterReading {
-    CharacterReading { value: String::new(), confidence: confidence.into(), alternatives: Vec::new() }
+    CharacterReading {
+        value: String::new(),
+        state: CellState::Blank,
+        confidence: confidence.into(),
+        alternatives: Vec::new(),
+    }
 }
 
 fn softmax(logits: &[f32]) -> Vec<f32> {

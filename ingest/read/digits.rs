@@ -70,10 +70,12 @@ fn trimmed(cells: &[CharacterReading]) -> &[CharacterReading] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::read::CellState;
 
     fn cells(text: &str) -> Vec<CharacterReading> {
         let cell = |value: char| CharacterReading {
             value: if value == '_' { String::new() } else { value.to_string() },
+            state: if value == '_' { CellState::Blank } else { CellState::Written },
             confidence: 0.9,
             alternatives: Vec::new(),
         };

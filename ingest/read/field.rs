@@ -4,13 +4,13 @@ use image::GrayImage;
 use unicode_normalization::UnicodeNormalization;
 
 use super::box_lines;
-use super::cell_model::{self, CellContent, CellReading};
+use super::cell_model;
 use super::crop::{self, Crop};
 use super::digits::{self, Padding};
 use super::line::{self, Line};
 use super::mark::{self, Marked};
 use super::tile::Tile;
-use super::{CharacterReading, Evidence, EvidenceSource, FieldReading, InkState, ReadError};
+use super::{CellState, CharacterReading, Evidence, EvidenceSource, FieldReading, InkState, ReadError};
 use crate::form::{Field, FieldKind, FormPage, Printed};
 use crate::geometry::{Affine, PointMm, RectMm};
 
@@ -139,17 +139,12 @@ struct Content {
 pub(super) fn comb(
     field: &Field,
     tiles: &[Option<Tile>],
-    readings: &mut impl Iterator<Item = CellReading>,
+    readings: &mut impl Iterator<Item = CharacterReading>,
 ) -> FieldReading {
-    let cells: Vec<CellReading> = tiles
-        .iter()
-        .map(|tile| {
-            let blank = || CellReading { character: cell_model::blank(1.0), content: CellContent::Blank };
-            tile.as_ref().and_then(|_| readings.next()).unwrap_or_else(blank)
-        })
-        .collect();
-    let legible = cells.iter().all(|cell| cell.content != CellContent::Other);
-    let mut characters: Vec<CharacterReading> = cells.into_iter().map(|cell| cell.character).collect();
+    let cell = |tile: &Option<Tile>| tile.as_ref().and_then(|_| readings.next());
+    let mut characters: Vec<CharacterReading> =
+        tiles.iter().map(cell).map(|read| read.unwrap_or_else(|| cell_model::blank(1.0))).collect();
+    let legible = characters.iter().all(|cell| matches!(cell.state, CellState::Blank | CellState::Written));
     let content = if field.kind == FieldKind::Kana {
         let joined = join_kana(&mut characters, legible);
         Content { characters, ..joined }
@@ -227,7 +222,7 @@ fn cell_evidence(content: &Content) -> Vec<Evidence> {
     if written.is_empty() {
         return Vec::new();
     }
-    vec![Evidence { source: EvidenceSource::CellModel, value: Some(written), score: content.score }]
+    vec![Evidence::whole(EvidenceSource::CellModel, Some(written), content.score)]
 }
 
 /// The reading of a mark.
@@ -243,11 +238,7 @@ pub(super) fn mark(piece: &Piece, form_page: &FormPage) -> FieldReading {
     let evidence = options
         .iter()
         .zip(&likelihoods)
-        .map(|(option, &score)| Evidence {
-            source: EvidenceSource::Ink,
-            value: Some(option.value.clone()),
-            score,
-        })
+        .map(|(option, &score)| Evidence::whole(EvidenceSource::Ink, Some(option.value.clone()), score))
         .collect();
     let (value, state, score) = match mark::decide(&likelihoods) {
         Marked::None { score } => (None, InkState::Blank, score),
@@ -262,7 +253,7 @@ pub(super) fn signature(piece: &Piece) -> FieldReading {
     let crop = piece.unprinted();
     let ink_mm2: f64 = piece.field.cells.iter().map(|cell| line::ink_mm2(&crop, cell)).sum();
     let score = 1.0 / (1.0 + (4.0 * (SIGNED_MM2 - ink_mm2)).exp());
-    let evidence = vec![Evidence { source: EvidenceSource::Ink, value: None, score }];
+    let evidence = vec![Evidence::whole(EvidenceSource::Ink, None, score)];
     let (value, state) = match ink_mm2 >= SIGNED_MM2 {
         true => (Some(PRESENT.to_owned()), InkState::Written),
         false => (None, InkState::Blank),
@@ -297,27 +288,21 @@ pub(super) fn text(
         };
         return Ok(reading(piece.field, content));
     };
-    let characters = without_outer_spaces(readers.model.read(&line.gray)?);
+    let characters = without_outer_spaces(readers.model.likeliest(&readers.model.posteriors(&line.gray)?));
     let read: String = characters.iter().map(|character| character.value.as_str()).collect();
     let score = characters.iter().map(|character| character.confidence).product();
     let mut evidence = Vec::new();
     if !read.is_empty() {
-        evidence.push(Evidence { source: EvidenceSource::LineModel, value: Some(read.clone()), score });
+        evidence.push(Evidence::whole(EvidenceSource::LineModel, Some(read.clone()), score));
     }
     let second = readers.tesseract.read_line(&line.gray, READ_DPI as u32);
-    evidence.extend(second.map(|second| Evidence {
-        source: EvidenceSource::Tesseract,
-        value: Some(second.text),
-        score: second.confidence,
-    }));
+    evidence.extend(
+        second.map(|second| Evidence::whole(EvidenceSource::Tesseract, Some(second.text), second.confidence)),
+    );
     if let Some(expected) = expected {
         let support = evidence.iter().filter_map(|one| one.value.as_deref());
         let score = support.map(|read| line::similarity(read, expected)).fold(0.0, f64::max);
-        evidence.push(Evidence {
-            source: EvidenceSource::RegisterSupport,
-            value: Some(expected.to_owned()),
-            score,
-        });
+        evidence.push(Evidence::whole(EvidenceSource::RegisterSupport, Some(expected.to_owned()), score));
     }
     let content = match read.is_empty() {
         true => Content { value: None, score: 0.0, state: InkState::Ambiguous, characters, evidence },

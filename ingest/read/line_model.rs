@@ -1,16 +1,18 @@
 //! PP-OCRv6 small, a line recogniser with a CTC output, through rten: one line of print or
 //! handwriting to text.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use image::GrayImage;
 use image::imageops::FilterType;
 use rten::{Model, RunOptions, ThreadPool};
+use rten_tensor::NdTensor;
 use rten_tensor::prelude::*;
-use rten_tensor::{NdTensor, NdTensorView};
 
-use super::{Alternative, CharacterReading, ReadError};
+use super::ctc::Posteriors;
+use super::{Alternative, CellState, CharacterReading, ReadError};
 
 /// The height the model was trained at, in pixels.
 const HEIGHT: u32 = 48;
@@ -29,6 +31,8 @@ pub(super) struct LineModel {
     model: Model,
     /// By class; 0 is CTC's blank and has none.
     characters: Vec<String>,
+    /// Class by character.
+    index: HashMap<char, usize>,
     path: PathBuf,
     threads: Arc<ThreadPool>,
 }
@@ -44,76 +48,62 @@ impl LineModel {
             .get("character")
             .ok_or_else(|| unusable("its metadata lack the dictionary 'character'".into()))?;
         // The classes are the blank, the dictionary and, last, a space.
-        let characters = std::iter::once(String::new())
+        let characters: Vec<String> = std::iter::once(String::new())
             .chain(dictionary.lines().map(str::to_owned))
             .chain(std::iter::once(" ".to_owned()))
             .collect();
-        Ok(Self { model, characters, path: path.to_owned(), threads: Arc::clone(threads) })
+        let single = |(class, text): (usize, &String)| {
+            let mut characters = text.chars();
+            characters.next().filter(|_| characters.next().is_none()).map(|character| (character, class))
+        };
+        let index = characters.iter().enumerate().filter_map(single).collect();
+        Ok(Self { model, characters, index, path: path.to_owned(), threads: Arc::clone(threads) })
     }
 
-    /// The characters of one upright line, left to right; `line` is cut close to the writing.
-    pub fn read(&self, line: &GrayImage) -> Result<Vec<CharacterReading>, ReadError> {
+    /// What the model says of one upright line, cut close to the writing.
+    pub fn posteriors(&self, line: &GrayImage) -> Result<Posteriors<'_>, ReadError> {
         let unusable = |message: String| ReadError::Unusable { path: self.path.clone(), message };
-        let input = input_of(line);
+        let (input, used_width) = input_of(line);
         let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&self.threads)));
         let output = self.model.run_one(input.view().into(), Some(options));
         let output = output.map_err(|error| unusable(error.to_string()))?;
         let output: NdTensor<f32, 3> =
             output.try_into().map_err(|_| unusable("its output is not three-dimensional".into()))?;
-        let [_, steps, classes] = output.shape();
+        let [_, _, classes] = output.shape();
         if classes != self.characters.len() {
             let known = self.characters.len();
             return Err(unusable(format!("it has {classes} classes, its dictionary {known}")));
         }
-        let output = output.to_vec();
-        let posteriors = NdTensorView::from_data([steps, classes], output.as_slice());
-        Ok(self.decode(posteriors))
+        Ok(Posteriors::new(output.to_vec(), classes, &self.index, used_width))
     }
 
-    /// CTC, greedily: a run of the same class is one character, as sure as its surest step.
-    fn decode(&self, posteriors: NdTensorView<f32, 2>) -> Vec<CharacterReading> {
-        let mut characters = Vec::new();
-        let mut current: Option<(usize, usize, f32)> = None;
-        for step in 0..posteriors.size(0) {
-            let row = posteriors.slice(step);
-            let (class, posterior) = row
-                .iter()
-                .copied()
-                .enumerate()
-                .fold((0, f32::NEG_INFINITY), |best, next| if next.1 > best.1 { next } else { best });
-            match &mut current {
-                Some((before, peak, best)) if *before == class => {
-                    if posterior > *best {
-                        (*peak, *best) = (step, posterior);
+    /// The likeliest characters of a line, left to right, step by step (greedily): a run of the
+    /// same class is one character, as sure as its surest step.
+    pub fn likeliest(&self, posteriors: &Posteriors<'_>) -> Vec<CharacterReading> {
+        let mut runs: Vec<(usize, usize, f32)> = Vec::new();
+        let mut before = 0;
+        for step in 0..posteriors.steps() {
+            let best = posteriors.step(step).iter().copied().enumerate();
+            let (class, posterior) =
+                best.fold((0, f32::NEG_INFINITY), |best, next| if next.1 > best.1 { next } else { best });
+            match runs.last_mut() {
+                Some((_, peak, surest)) if class != 0 && class == before => {
+                    if posterior > *surest {
+                        (*peak, *surest) = (step, posterior);
                     }
                 }
-                _ => {
-                    characters.extend(
-                        current
-                            .take()
-                            .and_then(|(class, peak, best)| self.character(&posteriors, class, peak, best)),
-                    );
-                    current = Some((class, step, posterior));
-                }
+                _ if class != 0 => runs.push((class, step, posterior)),
+                _ => {}
             }
+            before = class;
         }
-        characters
-            .extend(current.and_then(|(class, peak, best)| self.character(&posteriors, class, peak, best)));
-        characters
+        runs.into_iter()
+            .map(|(class, peak, surest)| self.character(posteriors.step(peak), class, surest))
+            .collect()
     }
 
-    fn character(
-        &self,
-        posteriors: &NdTensorView<f32, 2>,
-        class: usize,
-        peak: usize,
-        best: f32,
-    ) -> Option<CharacterReading> {
-        if class == 0 {
-            return None;
-        }
-        let mut others: Vec<(usize, f32)> = posteriors
-            .slice(peak)
+    fn character(&self, row: &[f32], class: usize, surest: f32) -> CharacterReading {
+        let mut others: Vec<(usize, f32)> = row
             .iter()
             .copied()
             .enumerate()
@@ -128,23 +118,26 @@ impl LineModel {
                 confidence: posterior.into(),
             })
             .collect();
-        Some(CharacterReading {
+        CharacterReading {
             value: self.characters[class].clone(),
-            confidence: f64::from(best).clamp(0.0, 1.0),
+            state: CellState::Written,
+            confidence: f64::from(surest).clamp(0.0, 1.0),
             alternatives,
-        })
+        }
     }
 }
 
-/// NCHW [1, 3, 48, width], values -1 (black) to 1 (white), the same in all three channels.
-fn input_of(line: &GrayImage) -> NdTensor<f32, 4> {
+/// NCHW [1, 3, 48, width], values -1 (black) to 1 (white), the same in all three channels; and the
+/// share of the width that the line takes.
+fn input_of(line: &GrayImage) -> (NdTensor<f32, 4>, f64) {
     let ratio = f64::from(line.width()) / f64::from(line.height().max(1));
     let width = ((f64::from(HEIGHT) * ratio).round() as u32).clamp(1, MAX_WIDTH);
     let scaled = image::imageops::resize(line, width, HEIGHT, FilterType::Triangle);
     let padded = width.max(MIN_WIDTH);
     let paper = super::box_lines::median(line);
-    NdTensor::from_fn([1, 3, HEIGHT as usize, padded as usize], |[_, _, y, x]| {
+    let input = NdTensor::from_fn([1, 3, HEIGHT as usize, padded as usize], |[_, _, y, x]| {
         let level = if (x as u32) < width { scaled.get_pixel(x as u32, y as u32).0[0] } else { paper };
         f32::from(level) / 127.5 - 1.0
-    })
+    });
+    (input, f64::from(width) / f64::from(padded))
 }

@@ -10,6 +10,7 @@ mod cell_model;
 mod comb;
 mod components;
 mod crop;
+mod ctc;
 mod digits;
 mod field;
 mod line;
@@ -123,10 +124,26 @@ pub enum InkState {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CharacterReading {
     pub value: String,
+    pub state: CellState,
     /// 0 to 1.
     pub confidence: f64,
     /// Best first, `value` left out.
     pub alternatives: Vec<Alternative>,
+}
+
+/// What is in a cell. A character of a line is always `written`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CellState {
+    Blank,
+    /// One character.
+    Written,
+    /// Lines or a scribble through what was written.
+    StruckOut,
+    /// A character over another one.
+    Overwritten,
+    /// More than one character side by side.
+    Several,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -143,6 +160,15 @@ pub struct Evidence {
     pub value: Option<String>,
     /// 0 to 1, on the source's own scale.
     pub score: f64,
+    /// Cell by cell, where the source reads cells: what it alone says, before anything is fused.
+    pub characters: Vec<CharacterReading>,
+}
+
+impl Evidence {
+    /// Evidence about the value as a whole.
+    pub fn whole(source: EvidenceSource, value: Option<String>, score: f64) -> Self {
+        Self { source, value, score, characters: Vec::new() }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -153,6 +179,13 @@ pub enum EvidenceSource {
     Tesseract,
     /// Ink inside a mark against the empty form.
     Ink,
-    /// What the register says, scored against the ink.
+    /// What the register says as a hypothesis about the ink, against the best other reading: 1
+    /// where the ink says the same, near 0 where it says something else.
     RegisterSupport,
+    /// Names that exist, and the sequences of kana in them.
+    Lexicon,
+    /// Banks and branches that exist; the value is `CODE NAME`.
+    ReferenceData,
+    /// ゆうちょ's check digit over 記号 and 番号: 1 where it holds, else 0.
+    CheckDigit,
 }

@@ -4,8 +4,8 @@ use image::imageops::{self, FilterType};
 use image::{DynamicImage, GrayImage, Luma, Rgba};
 use serde::Serialize;
 
-use super::cell_model::{self, CellContent};
-use super::{CharacterReading, ReadError, Readers, box_lines, comb};
+use super::cell_model;
+use super::{CellState, CharacterReading, ReadError, Readers, box_lines, comb};
 use crate::geometry::RectPx;
 
 /// Which model reads the cells.
@@ -59,13 +59,12 @@ pub fn recognize(
     let mut text = String::new();
     let mut characters = Vec::with_capacity(tiles.len());
     for tile in &tiles {
-        let reading = tile.as_ref().and_then(|_| readings.next());
-        let content = reading.as_ref().map_or(CellContent::Blank, |reading| reading.content);
-        let character = reading.map_or_else(|| cell_model::blank(1.0), |reading| reading.character);
-        match content {
-            CellContent::Blank => text.push(' '),
-            CellContent::Other => text.push('?'),
-            CellContent::Character => text.push_str(&character.value),
+        let character = tile.as_ref().and_then(|_| readings.next());
+        let character = character.unwrap_or_else(|| cell_model::blank(1.0));
+        match character.state {
+            CellState::Blank => text.push(' '),
+            CellState::Written => text.push_str(&character.value),
+            CellState::StruckOut | CellState::Overwritten | CellState::Several => text.push('?'),
         }
         characters.push(character);
     }

@@ -106,7 +106,7 @@ fn is_padded(reading: &FieldReading) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::read::{CharacterReading, Evidence};
+    use crate::read::{CellState, CharacterReading, Evidence};
 
     fn digits(name: &str) -> Field {
         Field {
@@ -129,6 +129,7 @@ mod tests {
                 .iter()
                 .map(|&value| CharacterReading {
                     value: value.to_owned(),
+                    state: if value.is_empty() { CellState::Blank } else { CellState::Written },
                     confidence: 0.999,
                     alternatives: Vec::new(),
                 })
@@ -157,8 +158,8 @@ mod tests {
     fn two_readers_that_differ_are_told_but_blanks_are_no_difference() {
         let mut line = reading("横浜", &[]);
         line.evidence = vec![
-            Evidence { source: EvidenceSource::LineModel, value: Some("横 浜".to_owned()), score: 0.9 },
-            Evidence { source: EvidenceSource::Tesseract, value: Some("横浜".to_owned()), score: 0.9 },
+            Evidence::whole(EvidenceSource::LineModel, Some("横 浜".to_owned()), 0.9),
+            Evidence::whole(EvidenceSource::Tesseract, Some("横浜".to_owned()), 0.9),
         ];
         assert!(!readers_disagree(&line));
         line.evidence[1].value = Some("横兵".to_owned());

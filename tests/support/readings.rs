@@ -194,6 +194,7 @@ fn record(scan: &Scan, application_id: ApplicationId, id: CaptureId, change: Cap
             form: Sha256::of(b"the form file"),
             models: BTreeMap::new(),
             calibration: None,
+            certificate: None,
         },
     }
 }

@@ -1,0 +1,146 @@
+//! A published field beside what is true of it.
+
+use std::collections::BTreeMap;
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::form::{Field, FieldKind, Forms};
+use crate::kana::ZenginName;
+use crate::page::Quality;
+use crate::publish::{FormVersion, Record, RecordField, RecordPage};
+use crate::read::{CellState, FieldReading, InkState};
+use crate::simulate::{Entry, PageTruth, Written};
+
+/// A field of a record, and what stands in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    pub capture_id: String,
+    pub form: FormVersion,
+    pub kind: FieldKind,
+    pub name: String,
+    /// As it was published.
+    pub published: RecordField,
+    /// As it was read: what [`crate::score`] saw.
+    pub reading: FieldReading,
+    pub page: PageFacts,
+    pub truth: Truth,
+    /// Whether the published value is the true one; a field read blank is right where nothing is
+    /// written.
+    pub right: bool,
+}
+
+/// What the score of a field knows of its page.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PageFacts {
+    pub residual_px: f64,
+    pub dpi: f64,
+    pub quality: Quality,
+}
+
+/// What stands in a field.
+#[derive(Clone, PartialEq)]
+pub struct Truth {
+    /// In the form in which values are published; none where nothing is written.
+    pub value: Option<String>,
+    /// What may be published as well: a bank's name as it was written, beside its official one.
+    pub also: Option<String>,
+    /// Box by box, for a comb; empty for an empty box.
+    pub cells: Vec<String>,
+    /// The boxes of a comb that hold something else than nothing or one character.
+    pub irregular: BTreeMap<usize, CellState>,
+}
+
+/// Truth is what applicants wrote.
+impl std::fmt::Debug for Truth {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Truth(***)")
+    }
+}
+
+impl PageFacts {
+    /// None where the page could not be registered, and so was not read.
+    pub fn of(page: &RecordPage) -> Option<Self> {
+        Some(Self { residual_px: page.residual_px?, dpi: page.dpi?, quality: page.quality })
+    }
+}
+
+impl Truth {
+    /// Of what a simulated applicant wrote into `field`.
+    pub fn of(field: &Field, entry: &Entry) -> Self {
+        let irregular =
+            entry.corrected.iter().map(|correction| (correction.cell, CellState::StruckOut)).collect();
+        let (cells, line) = match &entry.written {
+            Written::Cells(cells) => (cells.clone(), cells.concat()),
+            Written::Line(line) => (Vec::new(), line.clone()),
+        };
+        let meant = entry.value.as_deref().filter(|_| !line.is_empty());
+        let value = match field.kind {
+            FieldKind::Signature => meant.map(|_| "present".to_owned()),
+            _ => meant.map(|value| normal(field.kind, value)),
+        };
+        let also = (field.kind == FieldKind::Text && !line.is_empty()).then(|| normal(field.kind, &line));
+        Self { value, also, cells, irregular }
+    }
+
+    /// Whether `value` may be published.
+    pub fn admits(&self, kind: FieldKind, value: Option<&str>) -> bool {
+        let value = value.map(|value| normal(kind, value));
+        value == self.value || (value.is_some() && value == self.also)
+    }
+}
+
+/// Values that differ by writing alone are one: width, blanks in texts; kana in their Zengin form.
+fn normal(kind: FieldKind, value: &str) -> String {
+    match kind {
+        FieldKind::Kana => ZenginName::of(value).map_or_else(|_| value.to_owned(), |name| name.key()),
+        FieldKind::Text => value.nfkc().filter(|character| !character.is_whitespace()).collect(),
+        FieldKind::Digits | FieldKind::Mark | FieldKind::Signature => value.to_owned(),
+    }
+}
+
+/// The fields of `record` whose truth is known, those of pages that were not read left out.
+/// `truths` are of the record's own pages, in any order.
+pub fn judge(record: &Record, truths: &[&PageTruth], forms: &Forms) -> Vec<Judged> {
+    let Some(form) = forms.find(&record.form.id, &record.form.version) else {
+        return Vec::new();
+    };
+    let mut judged = Vec::new();
+    for page in &record.pages {
+        let truth = truths
+            .iter()
+            .find(|truth| truth.application_id == record.application_id && truth.page == Some(page.page));
+        let (Some(truth), Some(facts), Some(form_page)) = (truth, PageFacts::of(page), form.page(page.page))
+        else {
+            continue;
+        };
+        for field in &form_page.fields {
+            let entry = truth.fields.get(&field.name);
+            let (Some(entry), Some(published)) = (entry, record.fields.get(&field.name)) else { continue };
+            let Some(ink) = published.ink else { continue };
+            let truth = Truth::of(field, entry);
+            judged.push(Judged {
+                capture_id: record.capture_id.clone(),
+                form: record.form.clone(),
+                kind: field.kind,
+                name: field.name.clone(),
+                reading: reading(&field.name, published, ink),
+                right: truth.admits(field.kind, published.value.as_deref()),
+                published: published.clone(),
+                page: facts,
+                truth,
+            });
+        }
+    }
+    judged
+}
+
+fn reading(name: &str, published: &RecordField, ink: InkState) -> FieldReading {
+    FieldReading {
+        field: name.to_owned(),
+        value: published.value.clone(),
+        score: published.confidence,
+        state: ink,
+        characters: published.characters.clone(),
+        evidence: published.evidence.clone(),
+    }
+}
