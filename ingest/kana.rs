@@ -177,6 +177,12 @@ pub fn katakana(character: char) -> char {
     }
 }
 
+/// The large form of small kana; any other character as it is.
+pub fn large(character: char) -> char {
+    let place = "ァィゥェォッャュョヮヵヶ".chars().position(|small| small == character);
+    place.and_then(|place| "アイウエオツヤユヨワカケ".chars().nth(place)).unwrap_or(character)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

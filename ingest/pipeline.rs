@@ -39,6 +39,18 @@ pub struct KnownApplication {
     pub head_kana: String,
 }
 
+impl KnownApplication {
+    /// What the register says stands in a field, by the field's name; the account's holder should
+    /// be the head of the household.
+    pub fn expected(&self, field: &str) -> Option<&str> {
+        match field {
+            "head_name" => Some(&self.head_name),
+            "account_holder_kana" => Some(&self.head_kana),
+            _ => None,
+        }
+    }
+}
+
 impl std::fmt::Debug for KnownApplication {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("KnownApplication(***)")

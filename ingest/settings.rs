@@ -85,6 +85,8 @@ pub struct Identify {
 #[serde(deny_unknown_fields)]
 pub struct Read {
     pub line_models: bool,
+    pub second_reader: Vec<String>,
+    pub lexicon: bool,
     pub crop_dpi: u32,
 }
 

@@ -8,7 +8,7 @@ use rten_tensor::NdTensor;
 use rten_tensor::prelude::*;
 
 use super::tile::{self, Tile};
-use super::{Alternative, CellState, CharacterReading, ReadError};
+use super::{ALTERNATIVES, Alternative, CellState, CharacterReading, LEAST_ALTERNATIVE, ReadError};
 
 /// Classes that are no characters.
 const BLANK: &str = "blank";
@@ -32,10 +32,6 @@ const SMALL_AND_LARGE: [(&str, &str); 9] = [
     ("ョ", "ヨ"),
     ("ッ", "ツ"),
 ];
-
-/// How many further readings of a cell are given, and how likely one must be.
-const ALTERNATIVES: usize = 4;
-const LEAST_ALTERNATIVE: f64 = 0.001;
 
 /// One model file, loaded.
 pub(super) struct CellModel {

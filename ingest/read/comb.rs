@@ -1,4 +1,4 @@
-//! A row of boxes to one tile a box: box lines out, each stroke to the box that holds most of it.
+//! A row of boxes to clean cells: box lines out, each stroke to the box that holds most of it.
 
 use image::{GrayImage, Luma};
 
@@ -17,8 +17,16 @@ const JOINED_SHARE: f32 = 0.3;
 /// A box is widened for strokes that run over by at most this share of its side.
 const OVERRUN_SHARE: f32 = 0.3;
 
-/// The tile of each box, none for a box without writing. `boxes` lie in `gray` from left to right.
-pub(super) fn tiles(mut gray: GrayImage, boxes: &[RectPx]) -> Vec<Option<Tile>> {
+/// What is written in one box, without its lines and its neighbours' strokes.
+#[derive(Debug, Clone)]
+pub(super) struct Cell {
+    /// The box with as much around it as its strokes run over, its centre in the middle.
+    pub gray: GrayImage,
+    pub tile: Tile,
+}
+
+/// The cell of each box, none for a box without writing. `boxes` lie in `gray` in reading order.
+pub(super) fn cells(mut gray: GrayImage, boxes: &[RectPx]) -> Vec<Option<Cell>> {
     box_lines::erase(&mut gray, boxes);
     box_lines::erase_streaks(&mut gray);
     let paper = box_lines::median(&gray);
@@ -29,7 +37,7 @@ pub(super) fn tiles(mut gray: GrayImage, boxes: &[RectPx]) -> Vec<Option<Tile>> 
     let mask: Vec<bool> = gray.as_raw().iter().map(|&level| f32::from(level) < limit).collect();
     let strokes = Components::of(&mask, width);
     let owners = owners(&strokes, &gray, boxes);
-    boxes.iter().enumerate().map(|(index, rect)| tile(&gray, &strokes, &owners, index, rect, paper)).collect()
+    boxes.iter().enumerate().map(|(index, rect)| cell(&gray, &strokes, &owners, index, rect, paper)).collect()
 }
 
 /// What lies along a side of its box within this share of it is the rest of a line.
@@ -95,14 +103,14 @@ fn is_foreign(stroke: &RectPx, rect: &RectPx, gray: &GrayImage) -> bool {
         || along(stroke.y, stroke.h, rect.y, rect.h, gray.height())
 }
 
-fn tile(
+fn cell(
     gray: &GrayImage,
     strokes: &Components,
     owners: &[Owner],
     index: usize,
     rect: &RectPx,
     paper: u8,
-) -> Option<Tile> {
+) -> Option<Cell> {
     // The frame stays centred on the box, since the place in the box is part of a character.
     let limit = (OVERRUN_SHARE * rect.w.min(rect.h) as f32) as u32;
     let overrun = strokes
@@ -138,12 +146,12 @@ fn tile(
         }
     };
     let (width, height) = (i64::from(gray.width()), i64::from(gray.height()));
-    let cell = GrayImage::from_fn(rect.w + 2 * overrun as u32, rect.h + 2 * overrun as u32, |x, y| {
+    let gray = GrayImage::from_fn(rect.w + 2 * overrun as u32, rect.h + 2 * overrun as u32, |x, y| {
         let (x, y) = (i64::from(rect.x) + i64::from(x) - overrun, i64::from(rect.y) + i64::from(y) - overrun);
         let on_crop = (0..width).contains(&x) && (0..height).contains(&y);
         if on_crop && belongs(x, y) { *gray.get_pixel(x as u32, y as u32) } else { Luma([paper]) }
     });
-    Tile::of(&cell)
+    Tile::of(&gray).map(|tile| Cell { gray, tile })
 }
 
 #[cfg(test)]
@@ -165,7 +173,7 @@ mod tests {
     }
 
     fn written(is_ink: impl Fn(u32, u32) -> bool) -> Vec<bool> {
-        tiles(comb(is_ink), &boxes()).iter().map(Option::is_some).collect()
+        cells(comb(is_ink), &boxes()).iter().map(Option::is_some).collect()
     }
 
     #[test]

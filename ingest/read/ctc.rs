@@ -2,6 +2,7 @@
 //! 2006): per step a posterior over classes, class 0 the blank between characters.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// Posteriors of one line: `steps` rows over the model's classes, left to right in equal strides
 /// over the picture's width.
@@ -30,6 +31,13 @@ impl<'a> Posteriors<'a> {
 
     pub fn step(&self, step: usize) -> &[f32] {
         &self.rows[step * self.classes..(step + 1) * self.classes]
+    }
+
+    /// The steps whose middle lies in a part of the picture's width (0 to 1).
+    pub fn steps_in(&self, part: &Range<f64>) -> impl Iterator<Item = usize> + use<> {
+        let (steps, used_width, part) = (self.steps(), self.used_width, part.clone());
+        let place = move |step: usize| (step as f64 + 0.5) / steps as f64 / used_width;
+        (0..steps).filter(move |&step| part.contains(&place(step)))
     }
 
     /// The class of a character; none where the model does not know it.

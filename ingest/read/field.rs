@@ -1,18 +1,19 @@
 //! One field after another: what is cut, which reader reads it, and what its reading is.
 
-use image::GrayImage;
-use unicode_normalization::UnicodeNormalization;
-
 use super::box_lines;
 use super::cell_model;
+use super::comb::Cell;
 use super::crop::{self, Crop};
 use super::digits::{self, Padding};
+use super::fuse::{FusionWeights, fuse};
 use super::line::{self, Line};
 use super::mark::{self, Marked};
-use super::tile::Tile;
+use super::names::{self, Names};
 use super::{CellState, CharacterReading, Evidence, EvidenceSource, FieldReading, InkState, ReadError};
 use crate::form::{Field, FieldKind, FormPage, Printed};
 use crate::geometry::{Affine, PointMm, RectMm};
+use crate::kana::{ZenginName, large};
+use image::GrayImage;
 
 /// At which cells, lines and marks are read; a box of 6 mm then has 71 pixels. Scans of another
 /// resolution are resampled, so that the readers see one scale.
@@ -61,10 +62,10 @@ impl<'a> Piece<'a> {
             .map_err(|source| ReadError::Picture { field: self.field.name.clone(), source })
     }
 
-    /// The tiles of a comb's cells.
-    pub fn tiles(&self) -> Vec<Option<Tile>> {
+    /// What is written in a comb's boxes.
+    pub fn cells(&self) -> Vec<Option<Cell>> {
         let boxes: Vec<_> = self.field.cells.iter().map(|cell| self.crop.pixels(cell)).collect();
-        super::comb::tiles(self.unprinted().gray, &boxes)
+        super::comb::cells(self.unprinted().gray, &boxes)
     }
 
     /// The crop without the form's own texts.
@@ -135,32 +136,83 @@ struct Content {
     evidence: Vec<Evidence>,
 }
 
-/// The reading of a comb, given those of its written cells in their order.
-pub(super) fn comb(
-    field: &Field,
-    tiles: &[Option<Tile>],
-    readings: &mut impl Iterator<Item = CharacterReading>,
-) -> FieldReading {
-    let cell = |tile: &Option<Tile>| tile.as_ref().and_then(|_| readings.next());
-    let mut characters: Vec<CharacterReading> =
-        tiles.iter().map(cell).map(|read| read.unwrap_or_else(|| cell_model::blank(1.0))).collect();
-    let legible = characters.iter().all(|cell| matches!(cell.state, CellState::Blank | CellState::Written));
+/// What the readers say of a comb, cell by cell, before its value is made of it.
+pub(super) struct CombReading {
+    /// Of the cell model.
+    pub cells: Vec<CharacterReading>,
+    /// Of the line model, where it has read the comb.
+    pub line: Option<Vec<Option<CharacterReading>>>,
+}
+
+/// What is known of a comb beside its ink.
+pub(super) struct CombContext<'a> {
+    pub weights: FusionWeights,
+    pub names: Option<&'a Names>,
+    /// What the register says stands here.
+    pub expected: Option<&'a str>,
+}
+
+/// The reading of a comb.
+pub(super) fn comb(field: &Field, read: CombReading, context: &CombContext<'_>) -> FieldReading {
+    let CombReading { mut cells, line } = read;
+    let mut evidence: Vec<Evidence> =
+        cell_evidence(EvidenceSource::CellModel, cells.iter().cloned()).into_iter().collect();
+    if field.kind == FieldKind::Kana {
+        cells.iter_mut().for_each(large_kana);
+    }
+    if let Some(line) = line {
+        let of_line = line.iter().map(|cell| cell.clone().unwrap_or_else(|| cell_model::blank(1.0)));
+        evidence.extend(cell_evidence(EvidenceSource::LineModel, of_line));
+        let pairs = cells.iter().zip(&line);
+        cells = pairs.map(|(cell, line)| fuse(cell, line.as_ref(), context.weights)).collect();
+    }
+    if let Some(expected) = context.expected {
+        let written = cells.iter().any(|cell| cell.state != CellState::Blank);
+        let support = || {
+            Evidence::whole(
+                EvidenceSource::RegisterSupport,
+                Some(expected.to_owned()),
+                names::support(&cells, expected),
+            )
+        };
+        evidence.extend(written.then(support));
+    }
     let content = if field.kind == FieldKind::Kana {
-        let joined = join_kana(&mut characters, legible);
-        Content { characters, ..joined }
-    } else {
-        let groups = groups(&field.cells);
-        let joined = digits::join(&characters, &groups, padding_of(field), legible);
-        Content {
-            value: joined.value,
-            score: joined.score,
-            state: joined.state,
-            characters,
-            evidence: Vec::new(),
+        if let Some(names) = context.names {
+            let decoded = names.decode(&cells);
+            cells = decoded.cells;
+            evidence.push(Evidence::whole(EvidenceSource::Lexicon, None, decoded.listed));
         }
+        join_kana(cells)
+    } else {
+        join_digits(field, cells)
     };
-    let evidence = cell_evidence(&content);
+    // Nothing written has nothing to say.
+    let evidence = if content.state == InkState::Blank { Vec::new() } else { evidence };
     reading(field, Content { evidence, ..content })
+}
+
+fn large_kana(cell: &mut CharacterReading) {
+    let alternatives = cell.alternatives.iter_mut().map(|other| &mut other.value);
+    for name in std::iter::once(&mut cell.value).chain(alternatives) {
+        *name = name.chars().map(large).collect();
+    }
+}
+
+fn is_legible(cells: &[CharacterReading]) -> bool {
+    cells.iter().all(|cell| matches!(cell.state, CellState::Blank | CellState::Written))
+}
+
+fn join_digits(field: &Field, characters: Vec<CharacterReading>) -> Content {
+    let groups = groups(&field.cells);
+    let joined = digits::join(&characters, &groups, padding_of(field), is_legible(&characters));
+    Content {
+        value: joined.value,
+        score: joined.score,
+        state: joined.state,
+        characters,
+        evidence: Vec::new(),
+    }
 }
 
 /// An account number is always the seven digits to pay to; a date's parts have their own length.
@@ -184,45 +236,34 @@ fn groups(cells: &[RectMm]) -> Vec<usize> {
     groups
 }
 
-/// Blank cells at the end are dropped, one between characters is a space; unwritten cells at the
-/// front are nothing.
-fn join_kana(characters: &mut Vec<CharacterReading>, legible: bool) -> Content {
-    let last = characters.iter().rposition(|cell| !cell.value.is_empty());
+/// The holder's name in the form of transfer files, or as it is written where no transfer file may
+/// hold it. Blank cells at the end are dropped, one between characters is a blank; unwritten cells
+/// at the front are nothing.
+fn join_kana(mut characters: Vec<CharacterReading>) -> Content {
+    let last = characters.iter().rposition(|cell| cell.state != CellState::Blank);
     characters.truncate(last.map_or(0, |last| last + 1));
     let score = characters.iter().filter(|cell| !cell.value.is_empty()).map(|cell| cell.confidence).product();
     let text: String =
         characters.iter().map(|cell| if cell.value.is_empty() { " " } else { &cell.value }).collect();
-    let text = with_sound_marks(text.trim_start());
-    let (value, state) = match (text.is_empty(), legible) {
+    let (value, state) = match (text.trim().is_empty(), is_legible(&characters)) {
         (_, false) => (None, InkState::Ambiguous),
         (true, true) => (None, InkState::Blank),
-        (false, true) => (Some(text), InkState::Written),
+        (false, true) => {
+            let name = ZenginName::of(&text).map_or_else(|_| text.trim().to_owned(), |name| name.to_string());
+            (Some(name), InkState::Written)
+        }
     };
-    Content { value, score, state, characters: Vec::new(), evidence: Vec::new() }
+    Content { value, score, state, characters, evidence: Vec::new() }
 }
 
-/// Joins a sound mark that has a cell of its own, as banks' forms want it, to its kana.
-fn with_sound_marks(text: &str) -> String {
-    let combining = |character| match character {
-        '゛' => '\u{3099}',
-        '゜' => '\u{309a}',
-        other => other,
-    };
-    let standing = |character| match character {
-        '\u{3099}' => '゛',
-        '\u{309a}' => '゜',
-        other => other,
-    };
-    // Marks that have no voiced form to make stay as they are.
-    text.chars().map(combining).nfc().map(standing).collect()
-}
-
-fn cell_evidence(content: &Content) -> Vec<Evidence> {
-    let written: String = content.characters.iter().map(|cell| cell.value.as_str()).collect();
-    if written.is_empty() {
-        return Vec::new();
-    }
-    vec![Evidence::whole(EvidenceSource::CellModel, Some(written), content.score)]
+/// What one reader says of a comb's cells.
+fn cell_evidence(source: EvidenceSource, cells: impl Iterator<Item = CharacterReading>) -> Option<Evidence> {
+    let mut characters: Vec<CharacterReading> = cells.collect();
+    let last = characters.iter().rposition(|cell| cell.state != CellState::Blank)?;
+    characters.truncate(last + 1);
+    let value = characters.iter().map(|cell| cell.value.as_str()).collect();
+    let score = characters.iter().filter(|cell| !cell.value.is_empty()).map(|cell| cell.confidence).product();
+    Some(Evidence { source, value: Some(value), score, characters })
 }
 
 /// The reading of a mark.
@@ -334,24 +375,30 @@ mod tests {
     use super::*;
 
     fn cells(text: &str) -> Vec<CharacterReading> {
-        let value = |character| if character == '_' { String::new() } else { String::from(character) };
-        let cell = |character| CharacterReading { value: value(character), ..cell_model::blank(0.9) };
+        let cell = |character| match character {
+            '_' => cell_model::blank(0.9),
+            '?' => CharacterReading { state: CellState::StruckOut, ..cell_model::blank(0.9) },
+            other => CharacterReading {
+                value: String::from(other),
+                state: CellState::Written,
+                ..cell_model::blank(0.9)
+            },
+        };
         text.chars().map(cell).collect()
     }
 
     #[test]
-    fn a_name_ends_with_its_last_character_and_sound_marks_join_their_kana() {
-        let mut characters = cells("_ヤマタ゛_ハナコー__");
-        let joined = join_kana(&mut characters, true);
-        assert_eq!(joined.value.as_deref(), Some("ヤマダ ハナコー"));
-        assert_eq!(characters.len(), 10);
-        assert_eq!(with_sound_marks("ハ゜ウ゛ア゛"), "パヴア゛");
+    fn a_name_ends_with_its_last_character_and_is_written_as_banks_do() {
+        let joined = join_kana(cells("_ヤマタ゛_ショーコ__"));
+        assert_eq!(joined.value.as_deref(), Some("ﾔﾏﾀﾞ ｼﾖ-ｺ"));
+        assert_eq!(joined.characters.len(), 10);
+        assert_eq!(join_kana(cells("゛ア")).value.as_deref(), Some("゛ア"));
     }
 
     #[test]
     fn nothing_written_is_blank_and_a_scribble_is_ambiguous() {
-        assert_eq!(join_kana(&mut cells("___"), true).state, InkState::Blank);
-        assert_eq!(join_kana(&mut cells("アイ"), false).state, InkState::Ambiguous);
+        assert_eq!(join_kana(cells("___")).state, InkState::Blank);
+        assert_eq!(join_kana(cells("アイ?")).state, InkState::Ambiguous);
     }
 
     #[test]

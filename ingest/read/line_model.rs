@@ -11,8 +11,10 @@ use rten::{Model, RunOptions, ThreadPool};
 use rten_tensor::NdTensor;
 use rten_tensor::prelude::*;
 
+use super::alphabet::Alphabet;
 use super::ctc::Posteriors;
-use super::{Alternative, CellState, CharacterReading, ReadError};
+use super::fuse;
+use super::{CellState, CharacterReading, LEAST_ALTERNATIVE, ReadError};
 
 /// The height the model was trained at, in pixels.
 const HEIGHT: u32 = 48;
@@ -24,9 +26,6 @@ const MIN_WIDTH: u32 = 48;
 /// characters.
 const MAX_WIDTH: u32 = 2000;
 
-const ALTERNATIVES: usize = 4;
-const LEAST_ALTERNATIVE: f32 = 0.001;
-
 pub(super) struct LineModel {
     model: Model,
     /// By class; 0 is CTC's blank and has none.
@@ -35,6 +34,13 @@ pub(super) struct LineModel {
     index: HashMap<char, usize>,
     path: PathBuf,
     threads: Arc<ThreadPool>,
+}
+
+/// An alphabet as the model knows it.
+pub(super) struct LineAlphabet {
+    pub names: Vec<char>,
+    /// The model's classes that stand for one of the names, by its place among them.
+    pub classes: Vec<(usize, usize)>,
 }
 
 impl LineModel {
@@ -58,6 +64,23 @@ impl LineModel {
         };
         let index = characters.iter().enumerate().filter_map(single).collect();
         Ok(Self { model, characters, index, path: path.to_owned(), threads: Arc::clone(threads) })
+    }
+
+    /// The classes that stand for the characters of `alphabet`.
+    pub fn alphabet(&self, alphabet: Alphabet) -> LineAlphabet {
+        let mut names: Vec<char> = Vec::new();
+        let mut classes = Vec::new();
+        // In the order of classes: a map's would differ from run to run.
+        for (class, text) in self.characters.iter().enumerate() {
+            let meaning = text.chars().next().filter(|_| text.chars().count() == 1);
+            let Some(meaning) = meaning.and_then(|character| alphabet.meaning(character)) else { continue };
+            let name = names.iter().position(|&name| name == meaning).unwrap_or_else(|| {
+                names.push(meaning);
+                names.len() - 1
+            });
+            classes.push((class, name));
+        }
+        LineAlphabet { names, classes }
     }
 
     /// What the model says of one upright line, cut close to the writing.
@@ -103,27 +126,14 @@ impl LineModel {
     }
 
     fn character(&self, row: &[f32], class: usize, surest: f32) -> CharacterReading {
-        let mut others: Vec<(usize, f32)> = row
-            .iter()
-            .copied()
-            .enumerate()
-            .filter(|&(other, posterior)| other != class && other != 0 && posterior >= LEAST_ALTERNATIVE)
-            .collect();
-        others.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let alternatives = others
-            .into_iter()
-            .take(ALTERNATIVES)
-            .map(|(other, posterior)| Alternative {
-                value: self.characters[other].clone(),
-                confidence: posterior.into(),
-            })
-            .collect();
-        CharacterReading {
-            value: self.characters[class].clone(),
-            state: CellState::Written,
-            confidence: f64::from(surest).clamp(0.0, 1.0),
-            alternatives,
-        }
+        let likely = |&(other, posterior): &(usize, f32)| {
+            other != class && other != 0 && f64::from(posterior) >= LEAST_ALTERNATIVE
+        };
+        let others = row.iter().copied().enumerate().filter(likely);
+        let posteriors = std::iter::once((class, surest)).chain(others);
+        let named = posteriors
+            .map(|(class, posterior)| (self.characters[class].clone(), f64::from(posterior).clamp(0.0, 1.0)));
+        fuse::ranked(named.collect(), CellState::Written)
     }
 }
 

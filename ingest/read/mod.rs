@@ -5,22 +5,27 @@
 //! Goes out: one [`CroppedReading`] a field. Only the fields are cut out of the page ([`crop`]); the
 //! cells of a page go through their model in one batch.
 
+mod alphabet;
 mod box_lines;
 mod cell_model;
 mod comb;
+mod comb_line;
 mod components;
 mod crop;
 mod ctc;
 mod digits;
 mod field;
+mod fuse;
 mod line;
 mod line_model;
 mod mark;
+mod names;
 mod readers;
 mod recognize;
 mod tesseract;
 mod tile;
 
+pub use fuse::{Fusion, FusionWeights, candidates, fuse, posterior};
 pub use readers::{ReadError, Readers};
 pub use recognize::{CellKind, RecognizedRow, recognize};
 
@@ -30,16 +35,21 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::decode::PageImage;
-use crate::form::{FieldKind, FormPage};
+use crate::form::{Field, FieldKind, FormPage};
 use crate::page::Registration;
 use crate::pipeline::KnownApplication;
 use crate::settings;
 
+/// How many further readings of a character are given, and how likely one must be.
+const ALTERNATIVES: usize = 4;
+const LEAST_ALTERNATIVE: f64 = 0.001;
+
 /// Reads every field of a page, in the form's order.
 ///
 /// A comb's value is its characters joined ([`FieldReading::value`]), its score the product of
-/// their posteriors: raw, not calibrated, and not comparable between kinds of fields. A text is
-/// read by the line readers where `settings` has them on; else only whether there is ink is told.
+/// their posteriors: raw, not calibrated, and not comparable between kinds of fields. The combs that
+/// `settings` names are read by the line model as well, and both posteriors fused. A text is read
+/// by the line readers where `settings` has them on; else only whether there is ink is told.
 pub fn read_page(
     page: &PageImage,
     registration: &Registration,
@@ -53,38 +63,55 @@ pub fn read_page(
         .iter()
         .filter_map(|field| field::Piece::cut(&page.gray, &registration.map, form_page, field))
         .collect();
-    let tiles: Vec<Vec<Option<tile::Tile>>> = pieces
-        .iter()
-        .map(|piece| match piece.field.kind {
-            FieldKind::Digits | FieldKind::Kana => piece.tiles(),
-            FieldKind::Text | FieldKind::Mark | FieldKind::Signature => Vec::new(),
-        })
-        .collect();
+    let cells: Vec<Vec<Option<comb::Cell>>> =
+        pieces.iter().map(|piece| if is_comb(piece.field) { piece.cells() } else { Vec::new() }).collect();
     let written = |kind: FieldKind| -> Vec<&tile::Tile> {
-        let combs = pieces.iter().zip(&tiles).filter(|(piece, _)| piece.field.kind == kind);
-        combs.flat_map(|(_, tiles)| tiles.iter().flatten()).collect()
+        let combs = pieces.iter().zip(&cells).filter(|(piece, _)| piece.field.kind == kind);
+        combs.flat_map(|(_, cells)| cells.iter().flatten().map(|cell| &cell.tile)).collect()
     };
     let mut digits = readers.digits.read(&written(FieldKind::Digits))?.into_iter();
     let mut kana = readers.katakana.read(&written(FieldKind::Kana))?.into_iter();
     let mut lines = readers.lines.as_mut().filter(|_| settings.line_models);
+    let names = readers.names.as_ref().filter(|_| settings.lexicon);
 
     let mut readings = Vec::with_capacity(pieces.len());
-    for (piece, tiles) in pieces.iter().zip(&tiles) {
+    for (piece, cells) in pieces.iter().zip(&cells) {
+        let expected = known.and_then(|known| known.expected(&piece.field.name));
         let reading = match piece.field.kind {
-            FieldKind::Digits => field::comb(piece.field, tiles, &mut digits),
-            FieldKind::Kana => field::comb(piece.field, tiles, &mut kana),
+            FieldKind::Digits | FieldKind::Kana => {
+                let is_kana = piece.field.kind == FieldKind::Kana;
+                let read: &mut dyn Iterator<Item = CharacterReading> =
+                    if is_kana { &mut kana } else { &mut digits };
+                let of_cell = |cell: &Option<comb::Cell>| {
+                    let read = cell.as_ref().and_then(|_| read.next());
+                    read.unwrap_or_else(|| cell_model::blank(1.0))
+                };
+                let of_cells: Vec<CharacterReading> = cells.iter().map(of_cell).collect();
+                let second = lines.as_deref().filter(|_| settings.second_reader.contains(&piece.field.name));
+                let of_line = match second {
+                    Some(lines) => lines.read_comb(piece.field.kind, cells, &of_cells)?,
+                    None => None,
+                };
+                let fusion = readers.fusion;
+                let context = field::CombContext {
+                    weights: if is_kana { fusion.kana } else { fusion.digits },
+                    names,
+                    expected,
+                };
+                field::comb(piece.field, field::CombReading { cells: of_cells, line: of_line }, &context)
+            }
             FieldKind::Mark => field::mark(piece, form_page),
             FieldKind::Signature => field::signature(piece),
-            FieldKind::Text => {
-                let expected = known.filter(|_| piece.field.name == "head_name");
-                let expected = expected.map(|known| known.head_name.as_str());
-                field::text(piece, lines.as_deref_mut(), expected)?
-            }
+            FieldKind::Text => field::text(piece, lines.as_deref_mut(), expected)?,
         };
         let crop_png = piece.picture(settings.crop_dpi)?;
         readings.push(CroppedReading { reading, crop_png });
     }
     Ok(readings)
+}
+
+fn is_comb(field: &Field) -> bool {
+    matches!(field.kind, FieldKind::Digits | FieldKind::Kana)
 }
 
 /// What was read in one field of a form.

@@ -6,10 +6,17 @@ use std::sync::Arc;
 
 use rten::ThreadPool;
 
+use super::alphabet::Alphabet;
 use super::cell_model::CellModel;
-use super::line_model::LineModel;
+use super::comb::Cell;
+use super::comb_line::CombLine;
+use super::fuse::Fusion;
+use super::line_model::{LineAlphabet, LineModel};
+use super::names::Names;
 use super::tesseract::Tesseract;
+use super::{CellState, CharacterReading};
 use crate::digest::Sha256;
+use crate::form::FieldKind;
 use crate::settings::Settings;
 
 /// Our own models, below `paths.models`.
@@ -39,12 +46,35 @@ pub struct Readers {
     pub(super) katakana: CellModel,
     /// None where the settings have them off.
     pub(super) lines: Option<LineReaders>,
+    /// None where the settings have the lexicon off.
+    pub(super) names: Option<Names>,
+    pub(super) fusion: Fusion,
     files: BTreeMap<String, Sha256>,
 }
 
 pub(super) struct LineReaders {
     pub model: LineModel,
     pub tesseract: Tesseract,
+    digits: LineAlphabet,
+    kana: LineAlphabet,
+}
+
+impl LineReaders {
+    /// Reads a comb as one line, given what the cell model read; none where nothing is written.
+    pub fn read_comb(
+        &self,
+        kind: FieldKind,
+        cells: &[Option<Cell>],
+        read: &[CharacterReading],
+    ) -> Result<Option<Vec<Option<CharacterReading>>>, ReadError> {
+        let is_mark = |cell: usize| matches!(read[cell].value.as_str(), "゛" | "゜");
+        let inked = |cell: usize| cells[cell].clone().filter(|_| read[cell].state != CellState::Blank);
+        let cells: Vec<Option<Cell>> = (0..cells.len()).map(inked).collect();
+        let Some(line) = CombLine::of(&cells, is_mark) else { return Ok(None) };
+        let posteriors = self.model.posteriors(&line.gray)?;
+        let alphabet = if kind == FieldKind::Kana { &self.kana } else { &self.digits };
+        Ok(Some(line.readings(&posteriors, alphabet, cells.len())))
+    }
 }
 
 impl Readers {
@@ -60,13 +90,19 @@ impl Readers {
             let path = settings.paths.line_model();
             let model = LineModel::load(&path, &threads)?;
             paths.push(path);
-            Some(LineReaders { model, tesseract: Tesseract::start(LANGUAGE)? })
+            Some(LineReaders {
+                digits: model.alphabet(Alphabet::Digits),
+                kana: model.alphabet(Alphabet::Kana),
+                model,
+                tesseract: Tesseract::start(LANGUAGE)?,
+            })
         } else {
             None
         };
         let files = paths.iter().map(|path| Ok((name_of(path), digest_of(path)?)));
         let files = files.collect::<Result<_, ReadError>>()?;
-        Ok(Self { digits, katakana, lines, files })
+        let names = settings.read.lexicon.then(|| Names::load(&settings.paths.models)).transpose()?;
+        Ok(Self { digits, katakana, lines, names, fusion: Fusion::default(), files })
     }
 
     /// SHA-256 of each model file by name, for a record's provenance.

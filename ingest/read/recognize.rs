@@ -50,16 +50,17 @@ pub fn recognize(
     let boxes: Vec<RectPx> = (0..count)
         .map(|index| RectPx { x: edge(index), y: 0, w: edge(index + 1) - edge(index), h: gray.height() })
         .collect();
-    let tiles = comb::tiles(gray, &boxes);
+    let cells = comb::cells(gray, &boxes);
     let model = match kind {
         CellKind::Digits => &readers.digits,
         CellKind::Kana => &readers.katakana,
     };
-    let mut readings = model.read(&tiles.iter().flatten().collect::<Vec<_>>())?.into_iter();
+    let mut readings =
+        model.read(&cells.iter().flatten().map(|cell| &cell.tile).collect::<Vec<_>>())?.into_iter();
     let mut text = String::new();
-    let mut characters = Vec::with_capacity(tiles.len());
-    for tile in &tiles {
-        let character = tile.as_ref().and_then(|_| readings.next());
+    let mut characters = Vec::with_capacity(cells.len());
+    for cell in &cells {
+        let character = cell.as_ref().and_then(|_| readings.next());
         let character = character.unwrap_or_else(|| cell_model::blank(1.0));
         match character.state {
             CellState::Blank => text.push(' '),

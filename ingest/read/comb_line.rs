@@ -1,0 +1,194 @@
+//! The written cells of a comb set side by side as one line, for a reader that was made for lines;
+//! and what that reader says of each cell.
+//!
+//! The characters are set as closely as people write them, without their boxes: that is what the
+//! line model knows, and half the width, which is half the time.
+
+use std::ops::Range;
+
+use image::{GrayImage, Luma};
+use unicode_normalization::UnicodeNormalization;
+
+use super::comb::Cell;
+use super::ctc::Posteriors;
+use super::line_model::LineAlphabet;
+use super::{CellState, CharacterReading, box_lines, fuse};
+
+/// Between two characters, and above and below all of them, as a share of the box's height.
+const GAP_SHARE: f64 = 0.14;
+
+/// Darker than the paper by this many gray levels is ink.
+const DARKER: u8 = 48;
+
+/// Posterior mass below this is no reading.
+const LEAST_MASS: f64 = 1e-6;
+
+/// A comb as a line.
+pub(super) struct CombLine {
+    pub gray: GrayImage,
+    slots: Vec<Slot>,
+}
+
+/// One character of the line.
+struct Slot {
+    /// Its cell, and the cell behind it that holds nothing but its sound mark.
+    cell: usize,
+    mark: Option<usize>,
+    /// Its part of the line's width, 0 to 1.
+    part: Range<f64>,
+}
+
+/// Where ink is in a picture: columns and rows.
+struct Inked {
+    columns: Range<u32>,
+    rows: Range<u32>,
+}
+
+impl CombLine {
+    /// None where nothing is written. `is_mark` tells which cells hold a sound mark alone, which
+    /// stays close to the character before it.
+    pub fn of(cells: &[Option<Cell>], is_mark: impl Fn(usize) -> bool) -> Option<Self> {
+        let written: Vec<(usize, &Cell, Inked)> = cells
+            .iter()
+            .enumerate()
+            .filter_map(|(index, cell)| {
+                let cell = cell.as_ref()?;
+                Some((index, cell, Inked::of(&cell.gray)?))
+            })
+            .collect();
+        // Rows are counted from the middle of the box, which all cells share.
+        let from_middle = |cell: &Cell, row: u32| i64::from(row) - i64::from(cell.gray.height() / 2);
+        let top = written.iter().map(|(_, cell, ink)| from_middle(cell, ink.rows.start)).min()?;
+        let bottom = written.iter().map(|(_, cell, ink)| from_middle(cell, ink.rows.end)).max()?;
+        let height = written.iter().map(|(_, cell, _)| cell.gray.height()).min()?;
+        let gap = ((f64::from(height) * GAP_SHARE).round() as i64).max(2);
+
+        let mut slots: Vec<(usize, Option<usize>, i64, i64)> = Vec::new();
+        let mut places: Vec<i64> = Vec::new();
+        let mut x = gap;
+        for (index, _, ink) in &written {
+            let width = i64::from(ink.columns.end - ink.columns.start);
+            match slots.last_mut() {
+                Some((_, mark @ None, _, end)) if is_mark(*index) => {
+                    x -= gap - gap / 4;
+                    *mark = Some(*index);
+                    *end = x + width;
+                }
+                _ => slots.push((*index, None, x, x + width)),
+            }
+            places.push(x);
+            x += width + gap;
+        }
+        let paper = written.first().map(|(_, cell, _)| box_lines::median(&cell.gray))?;
+        let mut gray = GrayImage::from_pixel(x as u32, (bottom - top + 2 * gap) as u32, Luma([paper]));
+        for ((_, cell, ink), &left) in written.iter().zip(&places) {
+            for y in ink.rows.clone() {
+                let row = from_middle(cell, y) - top + gap;
+                for x in ink.columns.clone() {
+                    let column = left + i64::from(x - ink.columns.start);
+                    gray.put_pixel(column as u32, row as u32, *cell.gray.get_pixel(x, y));
+                }
+            }
+        }
+        let width = x as f64;
+        let edges: Vec<f64> =
+            slots.windows(2).map(|pair| (pair[0].3 + pair[1].2) as f64 / 2.0 / width).collect();
+        let starts = std::iter::once(0.0).chain(edges.iter().copied());
+        let ends = edges.iter().copied().chain(std::iter::once(1.0));
+        let slots = slots
+            .iter()
+            .zip(starts.zip(ends))
+            .map(|(&(cell, mark, _, _), (start, end))| Slot { cell, mark, part: start..end })
+            .collect();
+        Some(Self { gray, slots })
+    }
+
+    /// What the line model says of each of `count` cells; none where nothing is written.
+    pub fn readings(
+        &self,
+        posteriors: &Posteriors<'_>,
+        alphabet: &LineAlphabet,
+        count: usize,
+    ) -> Vec<Option<CharacterReading>> {
+        let mut readings = vec![None; count];
+        for slot in &self.slots {
+            let named = slot_posteriors(&slot.part, posteriors, alphabet);
+            let Some(mark) = slot.mark else {
+                readings[slot.cell] = Some(reading(named));
+                continue;
+            };
+            // The character and its mark are one to the line model, and two cells here.
+            let (mut bases, mut marks): (Vec<(String, f64)>, Vec<(String, f64)>) = (Vec::new(), Vec::new());
+            for (name, posterior) in named {
+                let mut parts = name.nfd();
+                bases.extend(parts.next().map(|base| (base.to_string(), posterior)));
+                marks.extend(parts.next().map(|mark| {
+                    let standing = if mark == '\u{3099}' { "゛" } else { "゜" };
+                    (standing.to_owned(), posterior)
+                }));
+            }
+            readings[slot.cell] = Some(reading(summed(bases)));
+            readings[mark] = Some(reading(summed(marks)));
+        }
+        readings
+    }
+}
+
+impl Inked {
+    fn of(gray: &GrayImage) -> Option<Self> {
+        let limit = box_lines::median(gray).saturating_sub(DARKER);
+        let dark = gray.enumerate_pixels().filter(|(_, _, level)| level.0[0] < limit);
+        let bounds = dark
+            .map(|(x, y, _)| (x, y, x + 1, y + 1))
+            .reduce(|a, b| (a.0.min(b.0), a.1.min(b.1), a.2.max(b.2), a.3.max(b.3)))?;
+        // A blurred edge is ink as well.
+        let (left, top) = (bounds.0.saturating_sub(1), bounds.1.saturating_sub(1));
+        let (right, bottom) = ((bounds.2 + 1).min(gray.width()), (bounds.3 + 1).min(gray.height()));
+        Some(Self { columns: left..right, rows: top..bottom })
+    }
+}
+
+/// The posterior that a part of the line holds each character of the alphabet: what the steps there
+/// say beside the blank, as far as they say anything, and no preference for the rest.
+fn slot_posteriors(
+    part: &Range<f64>,
+    posteriors: &Posteriors<'_>,
+    alphabet: &LineAlphabet,
+) -> Vec<(String, f64)> {
+    let mut sums = vec![0.0; alphabet.names.len()];
+    let mut ln_blank = 0.0;
+    for step in posteriors.steps_in(part) {
+        let row = posteriors.step(step);
+        let mut own = vec![0.0; sums.len()];
+        for &(class, name) in &alphabet.classes {
+            own[name] += f64::from(row[class]);
+        }
+        let blank = f64::from(row[0]);
+        let total = own.iter().sum::<f64>() + blank;
+        if total < LEAST_MASS {
+            continue;
+        }
+        own.iter().zip(&mut sums).for_each(|(own, sum)| *sum += own / total);
+        ln_blank += (blank / total).max(1e-9).ln();
+    }
+    let total: f64 = sums.iter().sum();
+    let said = 1.0 - ln_blank.exp();
+    let even = (1.0 - said) / sums.len() as f64;
+    let posterior = |sum: f64| if total > 0.0 { said * sum / total + even } else { even };
+    alphabet.names.iter().zip(sums).map(|(name, sum)| (name.to_string(), posterior(sum))).collect()
+}
+
+fn summed(named: Vec<(String, f64)>) -> Vec<(String, f64)> {
+    let mut sums: Vec<(String, f64)> = Vec::new();
+    for (name, posterior) in named {
+        match sums.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, sum)) => *sum += posterior,
+            None => sums.push((name, posterior)),
+        }
+    }
+    sums
+}
+
+fn reading(named: Vec<(String, f64)>) -> CharacterReading {
+    fuse::ranked(named, CellState::Written)
+}

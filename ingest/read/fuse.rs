@@ -1,0 +1,123 @@
+//! The cell model's and the line model's posteriors of one cell to one: a weighted product of
+//! experts (a log-linear pool), whose weights are fitted on calibration data.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ALTERNATIVES, Alternative, CellState, CharacterReading, LEAST_ALTERNATIVE};
+
+/// How much each reader counts: its posterior is raised to this power.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FusionWeights {
+    pub cell: f64,
+    pub line: f64,
+}
+
+/// Until weights are fitted the line model counts less: it was made for whole lines of print.
+impl Default for FusionWeights {
+    fn default() -> Self {
+        Self { cell: 1.0, line: 0.35 }
+    }
+}
+
+/// The weights of each alphabet.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fusion {
+    pub digits: FusionWeights,
+    pub kana: FusionWeights,
+}
+
+/// What a reader gives a character that it does not name, at the least.
+const UNNAMED: f64 = 1e-4;
+
+/// One reading of a cell out of two; the state is the cell model's, as lines know none.
+pub fn fuse(
+    cell: &CharacterReading,
+    line: Option<&CharacterReading>,
+    weights: FusionWeights,
+) -> CharacterReading {
+    let Some(line) = line.filter(|_| cell.state != CellState::Blank) else {
+        return cell.clone();
+    };
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in candidates(cell).chain(candidates(line)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let ln: Vec<f64> = names
+        .iter()
+        .map(|name| weights.cell * posterior(cell, name).ln() + weights.line * posterior(line, name).ln())
+        .collect();
+    let peak = ln.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let powers: Vec<f64> = ln.iter().map(|ln| (ln - peak).exp()).collect();
+    // What neither names has its share as well.
+    let rest = (weights.cell + weights.line) * UNNAMED.ln() - peak;
+    let sum: f64 = powers.iter().sum::<f64>() + rest.exp();
+    let posteriors = names.into_iter().map(str::to_owned).zip(powers.into_iter().map(|power| power / sum));
+    ranked(posteriors.collect(), cell.state)
+}
+
+/// The characters that a reading names, with their posteriors.
+pub fn candidates(reading: &CharacterReading) -> impl Iterator<Item = (&str, f64)> {
+    let best = (reading.value.as_str(), reading.confidence);
+    let others = reading.alternatives.iter().map(|other| (other.value.as_str(), other.confidence));
+    std::iter::once(best).chain(others).filter(|(name, _)| !name.is_empty())
+}
+
+/// The posterior that a reading gives a character, named or not.
+pub fn posterior(reading: &CharacterReading, name: &str) -> f64 {
+    candidates(reading)
+        .find(|(other, _)| *other == name)
+        .map_or(UNNAMED, |(_, posterior)| posterior.max(UNNAMED))
+}
+
+/// A reading out of the posteriors of characters, in any order.
+pub(super) fn ranked(mut posteriors: Vec<(String, f64)>, state: CellState) -> CharacterReading {
+    posteriors.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    let mut posteriors = posteriors.into_iter();
+    let (value, confidence) = posteriors.next().unwrap_or_default();
+    let alternatives = posteriors
+        .take(ALTERNATIVES)
+        .filter(|(_, confidence)| *confidence >= LEAST_ALTERNATIVE)
+        .map(|(value, confidence)| Alternative { value, confidence })
+        .collect();
+    CharacterReading { value, state, confidence, alternatives }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(posteriors: &[(&str, f64)]) -> CharacterReading {
+        ranked(posteriors.iter().map(|(name, p)| ((*name).to_owned(), *p)).collect(), CellState::Written)
+    }
+
+    #[test]
+    fn a_sure_second_reader_settles_a_doubt_and_a_doubtful_one_changes_little() {
+        let doubt = reading(&[("ン", 0.5), ("ソ", 0.49)]);
+        let settled = fuse(&doubt, Some(&reading(&[("ソ", 0.98)])), FusionWeights::default());
+        assert_eq!(settled.value, "ソ");
+        let sure = reading(&[("1", 0.999)]);
+        let kept = fuse(&sure, Some(&reading(&[("7", 0.4), ("1", 0.3)])), FusionWeights::default());
+        assert!(kept.value == "1" && kept.confidence > 0.99, "{kept:?}");
+    }
+
+    #[test]
+    fn agreement_raises_confidence_and_its_sum_is_one() {
+        let one = reading(&[("4", 0.9), ("9", 0.1)]);
+        let fused = fuse(&one, Some(&one), FusionWeights { cell: 1.0, line: 1.0 });
+        assert!(fused.confidence > 0.98);
+        let sum: f64 = candidates(&fused).map(|(_, posterior)| posterior).sum();
+        assert!((sum - 1.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn without_a_second_reader_nothing_changes_and_a_state_stays() {
+        let one = reading(&[("4", 0.9)]);
+        assert_eq!(fuse(&one, None, FusionWeights::default()), one);
+        let struck = CharacterReading { state: CellState::StruckOut, ..one.clone() };
+        assert_eq!(fuse(&struck, Some(&one), FusionWeights::default()).state, CellState::StruckOut);
+    }
+}
