@@ -8,12 +8,14 @@ mod overview;
 mod quality;
 mod register;
 mod skew;
+mod streaks;
 #[cfg(test)]
 pub(crate) mod synthetic;
 
 pub use quality::{is_blank, quality, skew_of};
 pub(crate) use register::solid_square;
 pub use register::{Anchor, map_of_symbols, register};
+pub use streaks::without_streaks;
 
 use serde::{Deserialize, Serialize};
 

@@ -42,23 +42,6 @@ pub(super) fn erase(gray: &mut GrayImage, boxes: &[RectPx]) {
     }
 }
 
-/// Removes upright streaks of the scanner's glass or drum: thin, and through the whole crop.
-pub(super) fn erase_streaks(gray: &mut GrayImage) {
-    let paper = median(gray);
-    let (width, height) = gray.dimensions();
-    let limit = paper.saturating_sub(STREAK_DARKER);
-    let dark = |gray: &GrayImage, x: u32| (0..height).filter(|&y| gray.get_pixel(x, y).0[0] < limit).count();
-    let columns: Vec<u32> =
-        (0..width).filter(|&x| dark(gray, x) as f32 >= STREAK_COVERAGE * height as f32).collect();
-    for columns in columns.chunk_by(|a, b| a + 1 == *b) {
-        if columns.len() > MAX_STREAK as usize {
-            continue;
-        }
-        let band = columns[0].saturating_sub(1)..(columns[columns.len() - 1] + 2).min(width);
-        erase_band(&mut Upright(gray), band, 0..height, limit, paper);
-    }
-}
-
 pub(super) fn median(gray: &GrayImage) -> u8 {
     let mut counts = [0usize; 256];
     for &level in gray.as_raw() {
@@ -101,11 +84,6 @@ impl Lines for Upright<'_> {
         &mut self.0.get_pixel_mut(across, along).0[0]
     }
 }
-
-/// A streak is fainter than print, as thin as this in pixels, and interrupted by little.
-const STREAK_DARKER: u8 = 14;
-const STREAK_COVERAGE: f32 = 0.85;
-const MAX_STREAK: u32 = 5;
 
 /// Most lines that stand side by side where one is expected: a box's own, and those of a table
 /// around it.
@@ -264,19 +242,6 @@ mod tests {
         erase(&mut gray, &[BOX]);
         let inside = imageops::crop_imm(&gray, BOX.x, BOX.y, BOX.w + 4, BOX.h).to_image();
         assert_eq!(dark(&inside), 0);
-    }
-
-    #[test]
-    fn a_streak_goes_and_a_stroke_across_it_stays() {
-        let stroke = |x: u32, y: u32| (30..90).contains(&x) && (60..66).contains(&y);
-        let mut gray = GrayImage::from_fn(120, 130, |x, y| {
-            let level = if stroke(x, y) { 30 } else { 240 };
-            Luma([if (50..52).contains(&x) { level.min(205) } else { level }])
-        });
-        erase_streaks(&mut gray);
-        for (x, y, level) in gray.enumerate_pixels() {
-            assert_eq!(level.0[0] < 226, stroke(x, y), "at {x}, {y}");
-        }
     }
 
     #[test]

@@ -28,7 +28,6 @@ pub(super) struct Cell {
 /// The cell of each box, none for a box without writing. `boxes` lie in `gray` in reading order.
 pub(super) fn cells(mut gray: GrayImage, boxes: &[RectPx]) -> Vec<Option<Cell>> {
     box_lines::erase(&mut gray, boxes);
-    box_lines::erase_streaks(&mut gray);
     let paper = box_lines::median(&gray);
     let dark = gray.as_raw().iter().copied().min().unwrap_or(paper);
     let contrast = f32::from(paper.saturating_sub(dark)).max(48.0);

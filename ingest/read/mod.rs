@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decode::PageImage;
 use crate::form::{Field, FieldKind, FormPage};
-use crate::page::Registration;
+use crate::page::{self, Registration};
 use crate::pipeline::KnownApplication;
 use crate::settings;
 
@@ -51,17 +51,18 @@ const LEAST_ALTERNATIVE: f64 = 0.001;
 /// `settings` names are read by the line model as well, and both posteriors fused. A text is read
 /// by the line readers where `settings` has them on; else only whether there is ink is told.
 pub fn read_page(
-    page: &PageImage,
+    image: &PageImage,
     registration: &Registration,
     form_page: &FormPage,
     known: Option<&KnownApplication>,
     readers: &mut Readers,
     settings: &settings::Read,
 ) -> Result<Vec<CroppedReading>, ReadError> {
+    let gray = page::without_streaks(&image.gray);
     let pieces: Vec<field::Piece> = form_page
         .fields
         .iter()
-        .filter_map(|field| field::Piece::cut(&page.gray, &registration.map, form_page, field))
+        .filter_map(|field| field::Piece::cut(&gray, &registration.map, form_page, field))
         .collect();
     let cells: Vec<Vec<Option<comb::Cell>>> =
         pieces.iter().map(|piece| if is_comb(piece.field) { piece.cells() } else { Vec::new() }).collect();
