@@ -4,7 +4,7 @@ use std::path::Path;
 
 use uketsuke::form::Form;
 use uketsuke::settings::Settings;
-use uketsuke::simulate::{Fonts, Format, Hands, Order, PageTruth, Press, register, simulate};
+use uketsuke::simulate::{Format, Hands, Material, Order, PageTruth, Press, Writing, register, simulate};
 
 /// Fills in and "scans" as many applications in hands that no model was trained on, as JPEG and TIFF
 /// files below `folder`; what is true of their pages.
@@ -22,10 +22,11 @@ pub fn simulated(
         formats: vec![Format::Jpeg, Format::Tiff],
         stations: vec!["station".to_owned()],
         clean: false,
+        pages: Vec::new(),
     };
-    let fonts = Fonts::load(Hands::Testing)?;
+    let material = Material::load(Hands::Testing, Writing::Mixed, None)?;
     let press = Press::bind(&settings.paths.pdfium())?;
-    simulate(&order, &fonts, &press, folder, &|_| ())?;
+    simulate(&order, &material, &press, folder, &|_| ())?;
     let text = std::fs::read_to_string(folder.join("truth.jsonl"))?;
     Ok(text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
 }
