@@ -51,7 +51,7 @@ pub(super) fn send(
     take: &mut dyn FnMut(Raster, PageTruth) -> Result<(), SimulateError>,
 ) -> Result<(), SimulateError> {
     let chance = |what: &str| random::source(mailroom.seed, &format!("{what} {}", household.application_id));
-    let application = applicant::decide(form, household, &mut chance("applicant"), &mut chance("mishaps of"));
+    let application = applicant::decide(form, household, &mut chance("applicant"), &mut chance("mishap of"));
     let hand = Hand::of_chance(mailroom.material, &mut chance("hand"));
     let mut way = chance("way");
     let dpi = scanner.dpi.max(MIN_DRAWN_DPI);
