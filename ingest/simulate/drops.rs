@@ -13,8 +13,8 @@ use rand::seq::IndexedRandom;
 use serde::Serialize;
 
 use super::files::{self, Format, Packing};
-use super::fonts::Fonts;
 use super::mail::{self, Mailroom};
+use super::material::Material;
 use super::press::Press;
 use super::scanner::Scanner;
 use super::truth::PageTruth;
@@ -33,6 +33,8 @@ pub struct Order {
     pub stations: Vec<String>,
     /// Neither paper nor scanner spoils anything.
     pub clean: bool,
+    /// Numbers of the form's pages that are scanned; all where it is empty.
+    pub pages: Vec<u32>,
 }
 
 /// What was made.
@@ -71,7 +73,7 @@ struct Drop<'a> {
 /// or a file that cannot be written.
 pub fn simulate(
     order: &Order,
-    fonts: &Fonts,
+    material: &Material,
     press: &Press,
     folder: &Path,
     progress: &(dyn Fn(usize) + Sync),
@@ -80,7 +82,7 @@ pub fn simulate(
     if truth_path.exists() {
         return Err(SimulateError::Occupied(folder.to_owned()));
     }
-    let mailroom = Mailroom { seed: order.seed, fonts, press, clean: order.clean };
+    let mailroom = Mailroom { seed: order.seed, material, press, clean: order.clean, pages: &order.pages };
     let drops = drops(order)?;
     fs::create_dir_all(folder).map_err(|source| SimulateError::Write { path: folder.to_owned(), source })?;
     let unwritable = |source| SimulateError::Write { path: truth_path.clone(), source };
@@ -140,6 +142,12 @@ impl Summary {
 fn drops(order: &Order) -> Result<Vec<Drop<'_>>, SimulateError> {
     if order.forms.is_empty() {
         return Err(SimulateError::NoForm);
+    }
+    let lacks = |form: &&Form| {
+        !order.pages.is_empty() && !form.pages.iter().any(|page| order.pages.contains(&page.number))
+    };
+    if let Some(form) = order.forms.iter().find(lacks) {
+        return Err(SimulateError::NoPage { form: form.id.clone() });
     }
     let mut drops = Vec::new();
     for (pile, households) in order.households.chunks(PILE).enumerate() {

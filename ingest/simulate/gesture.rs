@@ -65,16 +65,57 @@ pub(super) fn tick(hand: &Hand<'_>, kind: Tick, option: RectMm, source: &mut imp
     }
 }
 
-/// Two lines through what stands in a box.
-pub(super) fn strike_out(hand: &Hand<'_>, cell: RectMm, source: &mut impl Rng, inks: &mut Vec<Ink>) {
-    for height in [0.43, 0.58] {
+/// How somebody strikes out what is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strike {
+    SingleLine,
+    /// As forms ask for.
+    DoubleLine,
+    Scribble,
+}
+
+impl Strike {
+    pub(super) fn of_chance(source: &mut impl Rng) -> Self {
+        random::weighted(source, &[(Self::DoubleLine, 0.6), (Self::SingleLine, 0.22), (Self::Scribble, 0.18)])
+    }
+}
+
+/// Through what stands in a box, or in several beside each other.
+pub(super) fn strike_out(
+    hand: &Hand<'_>,
+    kind: Strike,
+    area: RectMm,
+    source: &mut impl Rng,
+    inks: &mut Vec<Ink>,
+) {
+    let heights: &[f64] = match kind {
+        Strike::SingleLine => &[0.51],
+        Strike::DoubleLine => &[0.43, 0.58],
+        Strike::Scribble => return scribble(hand, area, source, inks),
+    };
+    for height in heights {
         let mut at = |x: f64| PointMm {
-            x: cell.x + cell.w * (x + 0.05 * random::bell(source)),
-            y: cell.y + cell.h * (height + 0.03 * random::bell(source)),
+            x: area.x + area.w * (x + 0.05 * random::bell(source)),
+            y: area.y + area.h * (height + 0.03 * random::bell(source)),
         };
         let points = [at(0.06), at(0.5), at(0.94)];
         hand.stroke(&points, source, inks);
     }
+}
+
+/// Back and forth until it cannot be read.
+fn scribble(hand: &Hand<'_>, area: RectMm, source: &mut impl Rng, inks: &mut Vec<Ink>) {
+    let turns = (5.0 + 4.0 * area.w / area.h.max(1.0)).round();
+    let points: Vec<PointMm> = (0..=turns as u32)
+        .map(|turn| {
+            let (along, top) = (f64::from(turn) / turns, turn % 2 == 0);
+            PointMm {
+                x: area.x + area.w * (0.08 + 0.84 * along + 0.03 * random::bell(source)),
+                y: area.y + area.h * (if top { 0.2 } else { 0.82 } + 0.06 * random::bell(source)),
+            }
+        })
+        .collect();
+    hand.stroke(&points, source, inks);
 }
 
 /// A name written fast: tight, leaning, its characters joined by the pen. Gives about where it

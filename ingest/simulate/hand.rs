@@ -1,21 +1,26 @@
-//! One person's handwriting: a font or a set of stroke skeletons, and how this person bends it.
+//! One person's handwriting: a font, stroke skeletons or pictures, and how this person bends them.
 //! Characters and lines in, ink out; what is written where is decided elsewhere.
 
 use rand::Rng;
 use tiny_skia::{Path, PathBuilder};
 
-use super::fonts::{self, Fonts, Glyph, Segment};
+use super::fonts::{self, Glyph, Segment};
 use super::ink::{self, Ink, Medium, Pen};
+use super::katakana::{self, Letter};
+use super::material::{Material, Writing};
+use super::penmanship::{Penmanship, curve_through};
 use super::{random, skeleton};
 use crate::geometry::{PointMm, RectMm};
 
 /// A writer's constant traits; each character adds its own chance to them.
+#[derive(Clone)]
 pub struct Hand<'a> {
-    fonts: &'a Fonts,
+    material: &'a Material,
     /// The writer's font, in its group.
     font: usize,
-    /// Which of the ways to write each digit; none writes digits as the font has them.
-    digits: Option<[usize; 10]>,
+    digits: Digits,
+    /// None writes kana as the font has them.
+    kana: Option<Penmanship>,
     /// Height of a character as a share of its box.
     size: f64,
     /// Width to height of a digit.
@@ -34,24 +39,43 @@ pub struct Hand<'a> {
     density: f32,
 }
 
+/// What a writer's digits are made of.
+#[derive(Debug, Clone, Copy)]
+enum Digits {
+    Font,
+    /// Which of the ways to write each digit.
+    Strokes([usize; 10]),
+    /// Real ones, as far as they are at least so dark (0 to 1): the lower, the thicker.
+    Pictures {
+        level: f64,
+    },
+}
+
 /// Black ball-point, ball-point that runs dry, blue-black, blue.
 const INKS: [([u8; 3], f64); 4] =
     [([28, 28, 32], 0.60), ([70, 70, 74], 0.18), ([34, 42, 82], 0.14), ([38, 62, 140], 0.08)];
 
-/// Points laid through two neighbouring points of a skeleton.
-const CURVE_STEPS: usize = 7;
+/// Share of writers who take a pencil, all the same.
+const PENCIL: f64 = 0.05;
 
 impl<'a> Hand<'a> {
     /// Draws a writer by chance.
-    pub fn of_chance(fonts: &'a Fonts, source: &mut impl Rng) -> Self {
-        let ways = skeleton::digits(fonts.group);
-        let digits = source
-            .random_bool(0.75)
-            .then(|| std::array::from_fn(|digit| source.random_range(0..ways[digit].len())));
-        Self {
-            fonts,
-            font: source.random_range(0..fonts.handwritten.len()),
+    pub fn of_chance(material: &'a Material, source: &mut impl Rng) -> Self {
+        let ways = skeleton::digits(material.fonts.group);
+        let digits_by_strokes = match material.writing {
+            Writing::Mixed => source.random_bool(0.75),
+            Writing::Fonts => false,
+            Writing::Strokes => true,
+        };
+        let digits = match digits_by_strokes {
+            true => Digits::Strokes(std::array::from_fn(|digit| source.random_range(0..ways[digit].len()))),
+            false => Digits::Font,
+        };
+        let mut hand = Self {
+            material,
+            font: source.random_range(0..material.fonts.handwritten.len()),
             digits,
+            kana: None,
             size: source.random_range(0.52..0.82),
             breadth: source.random_range(0.48..0.74),
             slant: 0.06 + 0.10 * random::bell(source),
@@ -61,7 +85,24 @@ impl<'a> Hand<'a> {
             pen_mm: source.random_range(0.28..0.56),
             colour: random::weighted(source, &INKS),
             density: source.random_range(0.82..1.0),
+        };
+        // What follows is drawn last, so that it changes nothing of the writers who do without.
+        if source.random_bool(PENCIL) {
+            hand.colour = [source.random_range(58..88); 3];
+            hand.density = source.random_range(0.58..0.82);
         }
+        if material.writing == Writing::Strokes {
+            hand.kana = Some(Penmanship::of_chance(source));
+        }
+        if material.digits.is_some() {
+            hand.digits = Digits::Pictures { level: source.random_range(0.3..0.6) };
+        }
+        hand
+    }
+
+    /// The same writer, pressing harder.
+    pub(super) fn pressing(&self) -> Self {
+        Self { pen_mm: self.pen_mm * 1.35, density: self.density.max(0.95), ..self.clone() }
     }
 
     /// Writes one character into a box, more or less in the middle.
@@ -73,17 +114,24 @@ impl<'a> Hand<'a> {
             x: cell.centre().x + cell.w * (self.drift.0 + 0.05 * self.haste * random::bell(source)),
             y: cell.centre().y + cell.h * (self.drift.1 + 0.04 * self.haste * random::bell(source)),
         };
-        match (character.to_digit(10), &self.digits) {
-            (Some(digit), Some(ways)) => {
-                self.stroke_digit(digit as usize, ways[digit as usize], centre, height, source, inks);
+        if let Some(digit) = character.to_digit(10).map(|digit| digit as usize) {
+            match self.digits {
+                Digits::Strokes(ways) => self.stroke_digit(digit, ways[digit], centre, height, source, inks),
+                Digits::Font => self.print_glyph(character, centre, height, Anchor::Ink, source, inks),
+                Digits::Pictures { level } => {
+                    self.paste_digit(digit, level, centre, height.min(0.95 * cell.w), source, inks);
+                }
             }
-            (Some(_), None) => self.print_glyph(character, centre, height, Anchor::Ink, source, inks),
-            (None, _) => {
-                // The em square of kana is larger than what is drawn in it.
-                let em = (1.25 * self.size * cell.h).min(1.15 * cell.w);
-                self.print_glyph(character, centre, em, Anchor::Em, source, inks);
-            }
+            return;
         }
+        if let (Some(penmanship), Some(letter)) = (&self.kana, katakana::letter(character)) {
+            let height = (self.size * cell.h).min(0.85 * cell.w);
+            self.stroke_letter(penmanship, character, &letter, centre, height, source, inks);
+            return;
+        }
+        // The em square of kana is larger than what is drawn in it.
+        let em = (1.25 * self.size * cell.h).min(1.15 * cell.w);
+        self.print_glyph(character, centre, em, Anchor::Em, source, inks);
     }
 
     /// Writes a line of any characters, beginning near the left end of `area`.
@@ -143,7 +191,7 @@ impl<'a> Hand<'a> {
         let breadth = height * self.breadth * (1.0 + 0.10 * self.haste * random::bell(source));
         // A 1 is a stroke, not a box full.
         let breadth = if digit == 1 { breadth * 0.8 } else { breadth };
-        for stroke in skeleton::digits(self.fonts.group)[digit][way] {
+        for stroke in skeleton::digits(self.material.fonts.group)[digit][way] {
             let points: Vec<PointMm> = stroke
                 .iter()
                 .map(|&(x, y)| {
@@ -154,6 +202,47 @@ impl<'a> Hand<'a> {
                 .collect();
             self.stroke(&points, source, inks);
         }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a letter, where it goes, and where its ink goes")]
+    fn stroke_letter(
+        &self,
+        penmanship: &Penmanship,
+        character: char,
+        letter: &Letter,
+        centre: PointMm,
+        height: f64,
+        source: &mut impl Rng,
+        inks: &mut Vec<Ink>,
+    ) {
+        let bend = Bend::of_chance(self, source);
+        for trail in penmanship.trails(character, letter, self.haste, source) {
+            let line: Vec<(PointMm, f64)> = trail
+                .into_iter()
+                .map(|(x, y, width)| (bend.place(x, y, height, centre), self.pen_mm / 2.0 * width))
+                .collect();
+            inks.extend(ink::trace(&line).map(|path| self.ink(path, Pen::Area)));
+        }
+    }
+
+    /// A real digit; its shape is its writer's, so that it is turned a little and never bent.
+    fn paste_digit(
+        &self,
+        digit: usize,
+        level: f64,
+        centre: PointMm,
+        em: f64,
+        source: &mut impl Rng,
+        inks: &mut Vec<Ink>,
+    ) {
+        let (sin, cos) = (self.turn + 0.02 * self.haste * random::bell(source)).sin_cos();
+        let pictures = self.material.digits.as_ref();
+        let Some(picture) = pictures.and_then(|pictures| pictures.choose(digit, source)) else { return };
+        let path = placed(&picture.outline(level), |[x, y]| {
+            let (x, y) = ((f64::from(x) - 0.5) * em, (f64::from(y) - 0.5) * em);
+            ((centre.x + x * cos - y * sin) as f32, (centre.y + x * sin + y * cos) as f32)
+        });
+        inks.extend(path.map(|path| self.ink(path, Pen::Area)));
     }
 
     fn print_glyph(
@@ -188,8 +277,9 @@ impl<'a> Hand<'a> {
 
     /// Of the writer's font, else of another of its group, else as printed.
     fn glyph(&self, character: char) -> Option<Glyph> {
-        let others = self.fonts.handwritten.iter().chain(std::iter::once(&self.fonts.printed));
-        std::iter::once(&self.fonts.handwritten[self.font])
+        let fonts = &self.material.fonts;
+        let others = fonts.handwritten.iter().chain(std::iter::once(&fonts.printed));
+        std::iter::once(&fonts.handwritten[self.font])
             .chain(others)
             .find_map(|font| fonts::glyph(&font.face(), character))
     }
@@ -267,32 +357,4 @@ pub(super) fn placed(glyph: &Glyph, place: impl Fn([f32; 2]) -> (f32, f32)) -> O
         }
     }
     builder.finish()
-}
-
-/// A Catmull-Rom curve through all points; a point given twice is a corner.
-fn curve_through(points: &[PointMm]) -> Vec<PointMm> {
-    let [first, .., last] = points else {
-        return points.to_vec();
-    };
-    let mut curve = vec![*first];
-    for place in 0..points.len() - 1 {
-        let at =
-            |offset: isize| points[(place as isize + offset).clamp(0, points.len() as isize - 1) as usize];
-        let (before, from, to, after) = (at(-1), at(0), at(1), at(2));
-        for step in 1..=CURVE_STEPS {
-            let t = step as f64 / CURVE_STEPS as f64;
-            let between = |before: f64, from: f64, to: f64, after: f64| {
-                0.5 * (2.0 * from
-                    + (to - before) * t
-                    + (2.0 * before - 5.0 * from + 4.0 * to - after) * t * t
-                    + (3.0 * from - before - 3.0 * to + after) * t * t * t)
-            };
-            curve.push(PointMm {
-                x: between(before.x, from.x, to.x, after.x),
-                y: between(before.y, from.y, to.y, after.y),
-            });
-        }
-    }
-    curve.push(*last);
-    curve
 }

