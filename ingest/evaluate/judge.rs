@@ -9,7 +9,7 @@ use crate::kana::ZenginName;
 use crate::page::Quality;
 use crate::publish::{FormVersion, Record, RecordField, RecordPage};
 use crate::read::{CellState, FieldReading, InkState};
-use crate::simulate::{Entry, PageTruth, Written};
+use crate::simulate::{Entry, Outcome, PageTruth, Written};
 
 /// A field of a record, and what stands in it.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,8 +67,16 @@ impl PageFacts {
 impl Truth {
     /// Of what a simulated applicant wrote into `field`.
     pub fn of(field: &Field, entry: &Entry) -> Self {
-        let irregular =
-            entry.corrected.iter().map(|correction| (correction.cell, CellState::StruckOut)).collect();
+        let state = |outcome| match outcome {
+            Outcome::WrittenAbove | Outcome::StruckOut => CellState::StruckOut,
+            Outcome::Overwritten => CellState::Overwritten,
+            Outcome::Several => CellState::Several,
+        };
+        let irregular = entry
+            .corrected
+            .iter()
+            .map(|correction| (correction.cell, state(correction.outcome)))
+            .collect();
         let (cells, line) = match &entry.written {
             Written::Cells(cells) => (cells.clone(), cells.concat()),
             Written::Line(line) => (Vec::new(), line.clone()),

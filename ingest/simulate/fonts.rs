@@ -1,5 +1,5 @@
-//! Fonts drawn after handwriting, as glyph outlines, in two groups that never meet: what a reader
-//! of handwriting is trained on, and what it is tested on.
+//! Fonts drawn after handwriting, as glyph outlines, in three groups that never meet: what a reader
+//! of handwriting is trained on, what its confidence is fitted on, and what it is tested on.
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,8 @@ pub enum Hands {
     Testing,
     /// Fonts and strokes that models may be trained on.
     Training,
+    /// Fonts that neither train nor test anything: for calibration. scripts/calibrate installs them.
+    Calibrating,
 }
 
 /// Where Debian puts fonts; the names are of the packages in `scripts/setup`.
@@ -29,6 +31,12 @@ const TESTING: [&str; 5] = [
 ];
 const TRAINING: [&str; 3] =
     ["klee/KleeOne-Regular.ttf", "klee/KleeOne-SemiBold.ttf", "yusei-magic/YuseiMagic-Regular.ttf"];
+const CALIBRATING: [&str; 4] = [
+    "yozvox-yozfont/YOzRS_.ttf",
+    "yozvox-yozfont/YOzRS_90.ttf",
+    "yozvox-yozfont/YOzRSX.ttf",
+    "yozvox-yozfont/YOzBS_.ttf",
+];
 /// What passbooks and cards are printed with.
 const PRINTED: &str = "/usr/share/fonts/opentype/ipaexfont-gothic/ipaexg.ttf";
 
@@ -52,6 +60,7 @@ impl Fonts {
         let names: &[&str] = match group {
             Hands::Testing => &TESTING,
             Hands::Training => &TRAINING,
+            Hands::Calibrating => &CALIBRATING,
         };
         let handwritten =
             names.iter().map(|name| Font::load(&Path::new(FOLDER).join(name))).collect::<Result<_, _>>()?;

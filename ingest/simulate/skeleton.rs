@@ -13,7 +13,8 @@ pub(super) type Skeleton = &'static [&'static [(f64, f64)]];
 pub(super) fn digits(group: Hands) -> &'static [&'static [Skeleton]; 10] {
     match group {
         Hands::Testing => &TESTING,
-        Hands::Training => &TRAINING,
+        // No trainer draws these so far; what calibrates must only not test as well.
+        Hands::Training | Hands::Calibrating => &TRAINING,
     }
 }
 
