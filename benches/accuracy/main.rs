@@ -117,7 +117,11 @@ fn sources(arguments: &Arguments) -> Vec<Source> {
 }
 
 fn variants(settings: &Settings) -> Vec<Variant> {
-    vec![Variant { name: "as shipped", read: settings.read.clone() }]
+    let without = settings::Read { lexicon: false, ..settings.read.clone() };
+    vec![
+        Variant { name: "lexicon on", read: settings.read.clone() },
+        Variant { name: "lexicon off", read: without },
+    ]
 }
 
 type Register = BTreeMap<ApplicationId, KnownApplication>;

@@ -76,7 +76,7 @@ impl Rows<'_> {
     fn shares(&mut self, name: &str, share: impl Fn(&Tally) -> Share) {
         self.texts(name, |tally| match share(tally) {
             Share { whole: 0, .. } => "–".to_owned(),
-            Share { part, whole } => format!("{:.1} % of {whole}", part as f64 / whole as f64 * 100.0),
+            Share { part, whole } => format!("{:.2} % of {whole}", part as f64 / whole as f64 * 100.0),
         });
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use uketsuke::form::{Field, FieldKind};
-use uketsuke::read::{CharacterReading, CroppedReading, FieldReading, InkState};
+use uketsuke::kana::ZenginName;
+use uketsuke::read::{CellState, CharacterReading, CroppedReading, FieldReading, InkState};
 use uketsuke::simulate::{Entry, Outcome, PageTruth, Written};
 use unicode_normalization::UnicodeNormalization;
 
@@ -173,7 +174,7 @@ impl Tally {
 
 /// What stands in a cell; empty for a blank one and one that is read as no single character.
 fn character_of(cell: Option<&CharacterReading>) -> &str {
-    cell.map_or("", |cell| cell.value.as_str())
+    cell.filter(|cell| cell.state == CellState::Written).map_or("", |cell| cell.value.as_str())
 }
 
 fn is_plain(entry: &Entry) -> bool {
@@ -184,23 +185,11 @@ fn is_blank(cells: &[String]) -> bool {
     cells.iter().all(String::is_empty)
 }
 
-/// A name as banks compare it: large katakana, sound marks joined, long vowels alike, no blanks.
+/// A name as banks compare it, or as it is where no bank can write it. Digits stay as they are.
 fn zengin(name: &str) -> String {
-    let joining = name.chars().map(|character| match character {
-        '゛' | 'ﾞ' => '\u{3099}',
-        '゜' | 'ﾟ' => '\u{309a}',
-        other => other,
-    });
-    let plain = joining.nfkc().filter(|character| !character.is_whitespace()).map(|character| {
-        let katakana = match character {
-            'ぁ'..='ゖ' => char::from_u32(character as u32 + 0x60).unwrap_or(character),
-            '一' | '―' | '—' | '‐' | '-' => 'ー',
-            other => other,
-        };
-        let small = "ァィゥェォッャュョヮ".chars().position(|small| small == katakana);
-        small.and_then(|place| "アイウエオツヤユヨワ".chars().nth(place)).unwrap_or(katakana)
-    });
-    plain.collect()
+    // What other engines read of a long vowel.
+    let name = name.replace('一', "ー");
+    ZenginName::of(&name).map_or(name, |name| name.key())
 }
 
 /// How many characters must be put in, left out or changed.
