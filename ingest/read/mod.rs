@@ -5,6 +5,8 @@
 //! Goes out: one [`CroppedReading`] a field. Only the fields are cut out of the page ([`crop`]); the
 //! cells of a page go through their model in one batch.
 
+mod agreement;
+mod bank_names;
 mod box_lines;
 mod cell_model;
 mod comb;
@@ -13,11 +15,13 @@ mod crop;
 mod ctc;
 mod digits;
 mod field;
+mod letters;
 mod line;
 mod line_model;
 mod mark;
 mod readers;
 mod recognize;
+mod register_support;
 mod tesseract;
 mod tile;
 
@@ -25,6 +29,8 @@ pub use readers::{ReadError, Readers};
 pub use recognize::{CellKind, RecognizedRow, recognize};
 
 use readers::{LineReaders, model_bytes};
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,6 +46,8 @@ use crate::settings;
 /// A comb's value is its characters joined ([`FieldReading::value`]), its score the product of
 /// their posteriors: raw, not calibrated, and not comparable between kinds of fields. A text is
 /// read by the line readers where `settings` has them on; else only whether there is ink is told.
+/// Where the table of banks is there, the names of bank and branch are those of the table where
+/// their lines leave no doubt, and what the fields of the page say of each other is evidence.
 pub fn read_page(
     page: &PageImage,
     registration: &Registration,
@@ -66,23 +74,45 @@ pub fn read_page(
     };
     let mut digits = readers.digits.read(&written(FieldKind::Digits))?.into_iter();
     let mut kana = readers.katakana.read(&written(FieldKind::Kana))?.into_iter();
-    let mut lines = readers.lines.as_mut().filter(|_| settings.line_models);
-
+    // Marks are judged beside each other.
+    let marks: Vec<Vec<mark::BoxInk>> = pieces
+        .iter()
+        .map(|piece| match piece.field.kind {
+            FieldKind::Mark => field::mark_ink(piece, form_page),
+            _ => Vec::new(),
+        })
+        .collect();
+    let baseline = mark::baseline(marks.iter().flatten());
+    let (line_model, mut tesseract) = match readers.lines.as_mut().filter(|_| settings.line_models) {
+        Some(LineReaders { model, tesseract }) => (Some(&*model), Some(tesseract)),
+        None => (None, None),
+    };
+    // What the line model says of lines that name a bank or a branch.
+    let mut naming = BTreeMap::new();
     let mut readings = Vec::with_capacity(pieces.len());
-    for (piece, tiles) in pieces.iter().zip(&tiles) {
+    for ((piece, tiles), ink) in pieces.iter().zip(&tiles).zip(&marks) {
         let reading = match piece.field.kind {
             FieldKind::Digits => field::comb(piece.field, tiles, &mut digits),
             FieldKind::Kana => field::comb(piece.field, tiles, &mut kana),
-            FieldKind::Mark => field::mark(piece, form_page),
+            FieldKind::Mark => field::mark(piece.field, ink, baseline),
             FieldKind::Signature => field::signature(piece),
             FieldKind::Text => {
                 let expected = known.filter(|_| piece.field.name == "head_name");
                 let expected = expected.map(|known| known.head_name.as_str());
-                field::text(piece, lines.as_deref_mut(), expected)?
+                let line_readers = line_model.zip(tesseract.as_deref_mut());
+                let (reading, posteriors) = field::text(piece, line_readers, expected)?;
+                let name = piece.field.name.as_str();
+                let names = posteriors.filter(|_| bank_names::FIELDS.contains(&name));
+                naming.extend(names.map(|posteriors| (name, posteriors)));
+                reading
             }
         };
         let crop_png = piece.picture(settings.crop_dpi)?;
         readings.push(CroppedReading { reading, crop_png });
+    }
+    if let Some(banks) = &readers.banks {
+        bank_names::settle(&mut readings, &naming, banks);
+        agreement::settle(&mut readings, banks);
     }
     Ok(readings)
 }

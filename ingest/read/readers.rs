@@ -10,11 +10,15 @@ use super::cell_model::CellModel;
 use super::line_model::LineModel;
 use super::tesseract::Tesseract;
 use crate::digest::Sha256;
+use crate::reference::{BankTable, ReferenceError};
 use crate::settings::Settings;
 
 /// Our own models, below `paths.models`.
 const DIGITS: &str = "digits.onnx";
 const KATAKANA: &str = "katakana.onnx";
+
+/// The table of banks with its aliases, among [`Readers::files`].
+const BANKS: &str = "banks";
 
 /// Tesseract's data for lines.
 const LANGUAGE: &str = "jpn";
@@ -29,6 +33,8 @@ pub enum ReadError {
         "Tesseract does not start with the language '{language}'; run scripts/setup, which installs tesseract-ocr-{language}"
     )]
     Tesseract { language: String },
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
     #[error("field {field}: its picture cannot be encoded: {source}")]
     Picture { field: String, source: png::EncodingError },
 }
@@ -39,6 +45,8 @@ pub struct Readers {
     pub(super) katakana: CellModel,
     /// None where the settings have them off.
     pub(super) lines: Option<LineReaders>,
+    /// None where they have not been fetched; nothing is then said of banks and branches.
+    pub(super) banks: Option<BankTable>,
     files: BTreeMap<String, Sha256>,
 }
 
@@ -49,7 +57,8 @@ pub(super) struct LineReaders {
 
 impl Readers {
     /// Loads the cell models of `paths.models` and, where `read.line_models` is on, the line model
-    /// of `paths.vendor` and Tesseract; some 0.2 s and 150 MiB.
+    /// of `paths.vendor` and Tesseract; the table of banks where there is one. Some 0.25 s and 160
+    /// MiB.
     pub fn load(settings: &Settings) -> Result<Self, ReadError> {
         let threads = Arc::new(ThreadPool::with_num_threads(1));
         let own = |name: &str| settings.paths.models.join(name);
@@ -65,11 +74,25 @@ impl Readers {
             None
         };
         let files = paths.iter().map(|path| Ok((name_of(path), digest_of(path)?)));
-        let files = files.collect::<Result<_, ReadError>>()?;
-        Ok(Self { digits, katakana, lines, files })
+        let mut files = files.collect::<Result<BTreeMap<_, _>, ReadError>>()?;
+        let banks = match BankTable::load(&settings.paths.banks, &settings.paths.bank_aliases) {
+            Ok(table) => Some(table),
+            Err(error @ ReferenceError::Missing(_)) => {
+                tracing::warn!(%error, "reading without knowledge of banks and branches");
+                None
+            }
+            Err(error) => return Err(error.into()),
+        };
+        files.extend(banks.iter().map(|table| (BANKS.to_owned(), table.digest)));
+        Ok(Self { digits, katakana, lines, banks, files })
     }
 
-    /// SHA-256 of each model file by name, for a record's provenance.
+    /// The banks that exist; none where the table has not been fetched.
+    pub fn banks(&self) -> Option<&BankTable> {
+        self.banks.as_ref()
+    }
+
+    /// SHA-256 of each model file by name, and of the table of banks, for a record's provenance.
     pub fn files(&self) -> &BTreeMap<String, Sha256> {
         &self.files
     }
