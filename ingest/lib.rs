@@ -15,7 +15,8 @@
 //!
 //! Around it: [`store`] (PostgreSQL and objects), [`fleet`] (jobs, reader processes, quarantine),
 //! [`simulate`] (fills in and "scans" forms), [`evaluate`] (records against truth) and [`cli`]. The words of the field are in
-//! [`application_id`], [`digest`], [`geometry`], [`kana`], [`turn`] and [`register`]; what an
+//! [`application_id`], [`digest`], [`geometry`], [`kana`], [`turn`] and [`register`]; the banks that
+//! exist are in [`reference`]; what an
 //! operator may set is in [`settings`].
 
 pub mod application_id;
@@ -34,6 +35,7 @@ pub mod page;
 pub mod pipeline;
 pub mod publish;
 pub mod read;
+pub mod reference;
 pub mod register;
 pub mod score;
 pub mod settings;

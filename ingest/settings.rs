@@ -34,6 +34,8 @@ pub struct Paths {
     pub models: PathBuf,
     pub vendor: PathBuf,
     pub calibration: PathBuf,
+    pub banks: PathBuf,
+    pub bank_aliases: PathBuf,
 }
 
 impl Paths {
@@ -148,9 +150,9 @@ impl Settings {
         let mut settings: Self =
             table.try_into().map_err(|error: toml::de::Error| invalid(error.to_string()))?;
         let home = path.parent().and_then(Path::parent).unwrap_or(Path::new(""));
-        let Paths { forms, models, vendor, calibration } = &mut settings.paths;
-        for folder in [forms, models, vendor, calibration] {
-            *folder = home.join(&*folder);
+        let Paths { forms, models, vendor, calibration, banks, bank_aliases } = &mut settings.paths;
+        for path in [forms, models, vendor, calibration, banks, bank_aliases] {
+            *path = home.join(&*path);
         }
         Ok(settings)
     }

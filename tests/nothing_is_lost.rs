@@ -27,11 +27,13 @@ impl Site {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let paths =
-            ["config/forms", "ocr-models", "vendor", "config/calibration"].map(|path| home.join(path));
-        let [forms, models, vendor, calibration] = paths.map(|path| path.display().to_string());
+        let paths = ["config/forms", "ocr-models", "vendor", "config/calibration", "vendor/zengin-code"];
+        let [forms, models, vendor, calibration, banks] =
+            paths.map(|path| home.join(path).display().to_string());
+        let bank_aliases = home.join("config/bank-aliases.toml").display().to_string();
         let config = format!(
             "[paths]\nforms = {forms:?}\nmodels = {models:?}\nvendor = {vendor:?}\ncalibration = {calibration:?}\n\
+             banks = {banks:?}\nbank_aliases = {bank_aliases:?}\n\
              [intake]\npoll_seconds = 0.2\nsettle_seconds = 0.5\n\
              [jobs]\nlease_seconds = 3.0\nretry_seconds = 0.2\nmax_attempts = 100\n\
              [read]\nline_models = false\n"

@@ -11,13 +11,14 @@ use super::Common;
 use crate::form::Forms;
 use crate::form::print;
 use crate::read::Readers;
+use crate::reference::BankTable;
 use crate::settings::Settings;
 use crate::simulate::{Fonts, Hands, Press};
 
 /// Check what the program depends on, and say how to mend what is missing
 ///
-/// The configuration, the forms, the engines, the models, the fonts, the database and the data
-/// folder. Exits with 1 if anything is missing.
+/// The configuration, the forms, the engines, the models, the table of banks, the fonts, the database
+/// and the data folder. Exits with 1 if anything is missing.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {}
 
@@ -50,6 +51,7 @@ pub(super) fn run(common: &Common, _: Arguments) -> anyhow::Result<()> {
         Check::of("pdfium", pdfium(&settings), "run scripts/setup"),
         Check::of("Tesseract", tesseract(), "run scripts/setup, which installs tesseract-ocr-jpn"),
         Check::of("models", models(&settings), ""),
+        Check::of("banks and branches", banks(&settings), ""),
         Check::of("printing", printing(&settings), ""),
         Check::of("fonts of handwriting", handwriting(), ""),
         Check::of("data folder", data_folder(&common.data), "name another folder with --data"),
@@ -93,6 +95,12 @@ fn models(settings: &Settings) -> Result<String, crate::read::ReadError> {
     let readers = Readers::load(settings)?;
     let names: Vec<&str> = readers.files().keys().map(String::as_str).collect();
     Ok(names.join(", "))
+}
+
+fn banks(settings: &Settings) -> Result<String, crate::reference::ReferenceError> {
+    let table = BankTable::load(&settings.paths.banks, &settings.paths.bank_aliases)?;
+    let branches: usize = table.banks().iter().map(|bank| bank.branches().len()).sum();
+    Ok(format!("{} banks, {branches} branches, as of {}", table.banks().len(), table.updated))
 }
 
 fn printing(settings: &Settings) -> anyhow::Result<String> {

@@ -72,11 +72,8 @@ impl Truth {
             Outcome::Overwritten => CellState::Overwritten,
             Outcome::Several => CellState::Several,
         };
-        let irregular = entry
-            .corrected
-            .iter()
-            .map(|correction| (correction.cell, state(correction.outcome)))
-            .collect();
+        let irregular =
+            entry.corrected.iter().map(|correction| (correction.cell, state(correction.outcome))).collect();
         let (cells, line) = match &entry.written {
             Written::Cells(cells) => (cells.clone(), cells.concat()),
             Written::Line(line) => (Vec::new(), line.clone()),

@@ -1,19 +1,24 @@
 //! One field after another: what is cut, which reader reads it, and what its reading is.
 
+use image::GrayImage;
+
 use super::box_lines;
 use super::cell_model;
 use super::comb::Cell;
 use super::crop::{self, Crop};
+use super::ctc::Posteriors;
 use super::digits::{self, Padding};
 use super::fuse::{FusionWeights, fuse};
 use super::line::{self, Line};
-use super::mark::{self, Marked};
+use super::line_model::LineModel;
+use super::mark::{self, BoxInk, Marked};
 use super::names::{self, Names};
+use super::register_support;
+use super::tesseract::Tesseract;
 use super::{CellState, CharacterReading, Evidence, EvidenceSource, FieldReading, InkState, ReadError};
-use crate::form::{Field, FieldKind, FormPage, Printed};
+use crate::form::{Field, FieldKind, FormPage, MarkOption, Printed};
 use crate::geometry::{Affine, PointMm, RectMm};
 use crate::kana::{ZenginName, large};
-use image::GrayImage;
 
 /// At which cells, lines and marks are read; a box of 6 mm then has 71 pixels. Scans of another
 /// resolution are resampled, so that the readers see one scale.
@@ -22,8 +27,10 @@ pub(super) const READ_DPI: f64 = 300.0;
 /// Around a field, so that its outline and strokes that run over are seen whole.
 const MARGIN_MM: f64 = 1.0;
 
-/// Around a mark, so that a circle around its boxes is seen whole.
+/// Around a mark, so that a circle around its boxes is seen whole; and what is cut out of the page
+/// to judge it.
 const MARK_MARGIN_MM: f64 = mark::AROUND_MM + 0.3;
+const MARK_SURROUNDINGS_MM: f64 = mark::SURROUNDINGS_MM;
 
 /// Registration leaves less than this.
 const PLACE_MM: f64 = 0.4;
@@ -46,7 +53,7 @@ pub(super) struct Piece<'a> {
 impl<'a> Piece<'a> {
     /// None for a field without a place on the page.
     pub fn cut(page: &GrayImage, map: &Affine, form_page: &FormPage, field: &'a Field) -> Option<Self> {
-        let margin = if field.kind == FieldKind::Mark { MARK_MARGIN_MM } else { MARGIN_MM };
+        let margin = if field.kind == FieldKind::Mark { MARK_SURROUNDINGS_MM } else { MARGIN_MM };
         let area = area_of(field)?.grown(margin);
         Some(Self {
             field,
@@ -58,7 +65,11 @@ impl<'a> Piece<'a> {
     /// What is published of the field: a gray PNG, upright, with its margin, at `dpi` (at most
     /// [`READ_DPI`]).
     pub fn picture(&self, dpi: u32) -> Result<Vec<u8>, ReadError> {
-        crop::png_of(&self.crop.coarser(f64::from(dpi)))
+        let shown = match (self.field.kind, area_of(self.field)) {
+            (FieldKind::Mark, Some(area)) => self.crop.part(&area, MARK_MARGIN_MM),
+            _ => self.crop.clone(),
+        };
+        crop::png_of(&shown.coarser(f64::from(dpi)))
             .map_err(|source| ReadError::Picture { field: self.field.name.clone(), source })
     }
 
@@ -120,7 +131,7 @@ fn elsewhere(form_page: &FormPage, field: &Field, option: &RectMm) -> Vec<RectMm
         }
     }
     places.extend(field.options.iter().map(|other| other.area).filter(|other| other != option));
-    let around = option.grown(mark::AROUND_MM);
+    let around = option.grown(MARK_SURROUNDINGS_MM);
     // The box's own outline is removed as such.
     let is_own = |place: &RectMm| option.grown(PLACE_MM).contains(place);
     let places = places.into_iter().filter(|place| !is_own(place));
@@ -266,27 +277,33 @@ fn cell_evidence(source: EvidenceSource, cells: impl Iterator<Item = CharacterRe
     Some(Evidence { source, value: Some(value), score, characters })
 }
 
-/// The reading of a mark.
-pub(super) fn mark(piece: &Piece, form_page: &FormPage) -> FieldReading {
-    let options = &piece.field.options;
-    let likelihoods: Vec<f64> = options
-        .iter()
-        .map(|option| {
-            let part = piece.crop.part(&option.area, MARK_MARGIN_MM);
-            mark::likelihood(&part, &option.area, &elsewhere(form_page, piece.field, &option.area))
-        })
-        .collect();
-    let evidence = options
-        .iter()
-        .zip(&likelihoods)
-        .map(|(option, &score)| Evidence::whole(EvidenceSource::Ink, Some(option.value.clone()), score))
-        .collect();
-    let (value, state, score) = match mark::decide(&likelihoods) {
-        Marked::None { score } => (None, InkState::Blank, score),
-        Marked::One { option, score } => (Some(options[option].value.clone()), InkState::Written, score),
-        Marked::Unclear { score } => (None, InkState::Ambiguous, score),
+/// The ink in each option of a mark.
+pub(super) fn mark_ink(piece: &Piece, form_page: &FormPage) -> Vec<BoxInk> {
+    let measure = |option: &MarkOption| {
+        let part = piece.crop.part(&option.area, MARK_SURROUNDINGS_MM);
+        mark::measure(&part, &option.area, &elsewhere(form_page, piece.field, &option.area))
     };
-    reading(piece.field, Content { value, score, state, characters: Vec::new(), evidence })
+    piece.field.options.iter().map(measure).collect()
+}
+
+/// The reading of a mark, by the ink of its options and the baseline of the page. One that was
+/// corrected is ambiguous all the same, with the option that was not struck out as its value.
+pub(super) fn mark(field: &Field, ink: &[BoxInk], baseline: f64) -> FieldReading {
+    let judged: Vec<(BoxInk, f64)> = ink.iter().map(|ink| (*ink, mark::likelihood(ink, baseline))).collect();
+    let value_of = |option: usize| Some(field.options[option].value.clone());
+    let evidence = field
+        .options
+        .iter()
+        .zip(&judged)
+        .map(|(option, (_, score))| Evidence::whole(EvidenceSource::Ink, Some(option.value.clone()), *score))
+        .collect();
+    let (value, state, score) = match mark::decide(&judged) {
+        Marked::None { score } => (None, InkState::Blank, score),
+        Marked::One { option, score } => (value_of(option), InkState::Written, score),
+        Marked::Corrected { option } => (value_of(option), InkState::Ambiguous, 0.0),
+        Marked::Unclear => (None, InkState::Ambiguous, 0.0),
+    };
+    reading(field, Content { value, score, state, characters: Vec::new(), evidence })
 }
 
 /// The reading of a signature: whether there is one.
@@ -303,53 +320,42 @@ pub(super) fn signature(piece: &Piece) -> FieldReading {
     reading(piece.field, content)
 }
 
-/// The reading of a text. `expected` is what the register says stands here.
-pub(super) fn text(
+/// The reading of a text, and what the line model says of it in full. `expected` is what the
+/// register says stands here.
+pub(super) fn text<'m>(
     piece: &Piece,
-    readers: Option<&mut super::LineReaders>,
+    readers: Option<(&'m LineModel, &mut Tesseract)>,
     expected: Option<&str>,
-) -> Result<FieldReading, ReadError> {
+) -> Result<(FieldReading, Option<Posteriors<'m>>), ReadError> {
+    let without_text =
+        |state, score| Content { value: None, score, state, characters: Vec::new(), evidence: Vec::new() };
     let Some(line) = piece.field.cells.first().and_then(|cell| Line::find(&piece.unprinted(), cell)) else {
-        let content = Content {
-            value: None,
-            score: 1.0,
-            state: InkState::Blank,
-            characters: Vec::new(),
-            evidence: Vec::new(),
-        };
-        return Ok(reading(piece.field, content));
+        return Ok((reading(piece.field, without_text(InkState::Blank, 1.0)), None));
     };
-    let Some(readers) = readers else {
-        let content = Content {
-            value: None,
-            score: 0.0,
-            state: InkState::Written,
-            characters: Vec::new(),
-            evidence: Vec::new(),
-        };
-        return Ok(reading(piece.field, content));
+    let Some((model, tesseract)) = readers else {
+        return Ok((reading(piece.field, without_text(InkState::Written, 0.0)), None));
     };
-    let characters = without_outer_spaces(readers.model.likeliest(&readers.model.posteriors(&line.gray)?));
+    let posteriors = model.posteriors(&line.gray)?;
+    let characters = without_outer_spaces(model.likeliest(&posteriors));
     let read: String = characters.iter().map(|character| character.value.as_str()).collect();
     let score = characters.iter().map(|character| character.confidence).product();
     let mut evidence = Vec::new();
     if !read.is_empty() {
         evidence.push(Evidence::whole(EvidenceSource::LineModel, Some(read.clone()), score));
     }
-    let second = readers.tesseract.read_line(&line.gray, READ_DPI as u32);
+    let second = tesseract.read_line(&line.gray, READ_DPI as u32);
     evidence.extend(
         second.map(|second| Evidence::whole(EvidenceSource::Tesseract, Some(second.text), second.confidence)),
     );
     if let Some(expected) = expected {
-        let support = evidence.iter().filter_map(|one| one.value.as_deref());
-        let score = support.map(|read| line::similarity(read, expected)).fold(0.0, f64::max);
+        let score = register_support::of_line(&posteriors, &characters, expected);
         evidence.push(Evidence::whole(EvidenceSource::RegisterSupport, Some(expected.to_owned()), score));
     }
     let content = match read.is_empty() {
         true => Content { value: None, score: 0.0, state: InkState::Ambiguous, characters, evidence },
         false => Content { value: Some(read), score, state: InkState::Written, characters, evidence },
     };
-    Ok(reading(piece.field, content))
+    Ok((reading(piece.field, content), Some(posteriors)))
 }
 
 fn without_outer_spaces(mut characters: Vec<CharacterReading>) -> Vec<CharacterReading> {

@@ -2,7 +2,6 @@
 
 use image::GrayImage;
 use image::imageops;
-use unicode_normalization::UnicodeNormalization;
 
 use super::box_lines;
 use super::components::{Component, Components};
@@ -64,29 +63,6 @@ fn ink_inside(crop: &Crop, area: &RectMm) -> (GrayImage, Vec<Component>) {
     (gray, components)
 }
 
-/// How alike two texts are, 0 to 1: one less the edits between them by the longer one's length,
-/// width variants and spaces left out of account.
-pub(super) fn similarity(one: &str, other: &str) -> f64 {
-    let plain =
-        |text: &str| -> Vec<char> { text.nfkc().filter(|character| !character.is_whitespace()).collect() };
-    let (one, other) = (plain(one), plain(other));
-    let longest = one.len().max(other.len());
-    if longest == 0 {
-        return 0.0;
-    }
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (index, character) in one.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = index + 1;
-        for (place, wanted) in other.iter().enumerate() {
-            let edit = diagonal + usize::from(character != wanted);
-            diagonal = row[place + 1];
-            row[place + 1] = edit.min(diagonal + 1).min(row[place] + 1);
-        }
-    }
-    1.0 - row[other.len()] as f64 / longest as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,12 +92,5 @@ mod tests {
         let line = Line::find(&written, &AREA).expect("ink");
         assert_eq!(line.gray.dimensions(), (108, 28));
         assert!((ink_mm2(&written, &AREA) - 20.0).abs() < 0.5);
-    }
-
-    #[test]
-    fn likeness_counts_edits_and_ignores_width() {
-        assert_eq!(similarity("横浜 太郎", "横浜　太郎"), 1.0);
-        assert_eq!(similarity("横浜太郎", "横浜太朗"), 0.75);
-        assert_eq!(similarity("", "横浜"), 0.0);
     }
 }

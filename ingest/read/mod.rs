@@ -5,7 +5,9 @@
 //! Goes out: one [`CroppedReading`] a field. Only the fields are cut out of the page ([`crop`]); the
 //! cells of a page go through their model in one batch.
 
+mod agreement;
 mod alphabet;
+mod bank_names;
 mod box_lines;
 mod cell_model;
 mod comb;
@@ -16,12 +18,14 @@ mod ctc;
 mod digits;
 mod field;
 mod fuse;
+mod letters;
 mod line;
 mod line_model;
 mod mark;
 mod names;
 mod readers;
 mod recognize;
+mod register_support;
 mod tesseract;
 mod tile;
 
@@ -30,6 +34,8 @@ pub use readers::{ReadError, Readers};
 pub use recognize::{CellKind, RecognizedRow, recognize};
 
 use readers::{LineReaders, model_bytes};
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,7 +55,9 @@ const LEAST_ALTERNATIVE: f64 = 0.001;
 /// A comb's value is its characters joined ([`FieldReading::value`]), its score the product of
 /// their posteriors: raw, not calibrated, and not comparable between kinds of fields. The combs that
 /// `settings` names are read by the line model as well, and both posteriors fused. A text is read
-/// by the line readers where `settings` has them on; else only whether there is ink is told.
+/// by the line readers where `settings` has them on; else only whether there is ink is told. Where
+/// the table of banks is there, the names of bank and branch are those of the table where their
+/// lines leave no doubt, and what the fields of the page say of each other is evidence.
 pub fn read_page(
     image: &PageImage,
     registration: &Registration,
@@ -72,12 +80,26 @@ pub fn read_page(
     };
     let mut digits = readers.digits.read(&written(FieldKind::Digits))?.into_iter();
     let mut kana = readers.katakana.read(&written(FieldKind::Kana))?.into_iter();
-    let mut lines = readers.lines.as_mut().filter(|_| settings.line_models);
     let names = readers.names.as_ref().filter(|_| settings.lexicon);
-
+    // Marks are judged beside each other.
+    let marks: Vec<Vec<mark::BoxInk>> = pieces
+        .iter()
+        .map(|piece| match piece.field.kind {
+            FieldKind::Mark => field::mark_ink(piece, form_page),
+            _ => Vec::new(),
+        })
+        .collect();
+    let baseline = mark::baseline(marks.iter().flatten());
+    let (line_model, combs, mut tesseract) = match readers.lines.as_mut().filter(|_| settings.line_models) {
+        Some(LineReaders { model, combs, tesseract }) => (Some(&*model), Some(&*combs), Some(tesseract)),
+        None => (None, None, None),
+    };
+    // What the line model says of lines that name a bank or a branch.
+    let mut naming = BTreeMap::new();
     let mut readings = Vec::with_capacity(pieces.len());
-    for (piece, cells) in pieces.iter().zip(&cells) {
-        let expected = known.and_then(|known| known.expected(&piece.field.name));
+    for ((piece, cells), ink) in pieces.iter().zip(&cells).zip(&marks) {
+        let name = piece.field.name.as_str();
+        let expected = known.and_then(|known| known.expected(name));
         let reading = match piece.field.kind {
             FieldKind::Digits | FieldKind::Kana => {
                 let is_kana = piece.field.kind == FieldKind::Kana;
@@ -88,9 +110,10 @@ pub fn read_page(
                     read.unwrap_or_else(|| cell_model::blank(1.0))
                 };
                 let of_cells: Vec<CharacterReading> = cells.iter().map(of_cell).collect();
-                let second = lines.as_deref().filter(|_| settings.second_reader.contains(&piece.field.name));
+                let second =
+                    line_model.zip(combs).filter(|_| settings.second_reader.contains(&piece.field.name));
                 let of_line = match second {
-                    Some(lines) => lines.read_comb(piece.field.kind, cells, &of_cells)?,
+                    Some((model, combs)) => combs.read(model, piece.field.kind, cells, &of_cells)?,
                     None => None,
                 };
                 let fusion = readers.fusion;
@@ -101,12 +124,22 @@ pub fn read_page(
                 };
                 field::comb(piece.field, field::CombReading { cells: of_cells, line: of_line }, &context)
             }
-            FieldKind::Mark => field::mark(piece, form_page),
+            FieldKind::Mark => field::mark(piece.field, ink, baseline),
             FieldKind::Signature => field::signature(piece),
-            FieldKind::Text => field::text(piece, lines.as_deref_mut(), expected)?,
+            FieldKind::Text => {
+                let line_readers = line_model.zip(tesseract.as_deref_mut());
+                let (reading, posteriors) = field::text(piece, line_readers, expected)?;
+                let names = posteriors.filter(|_| bank_names::FIELDS.contains(&name));
+                naming.extend(names.map(|posteriors| (name, posteriors)));
+                reading
+            }
         };
         let crop_png = piece.picture(settings.crop_dpi)?;
         readings.push(CroppedReading { reading, crop_png });
+    }
+    if let Some(banks) = &readers.banks {
+        bank_names::settle(&mut readings, &naming, banks);
+        agreement::settle(&mut readings, banks);
     }
     Ok(readings)
 }

@@ -12,9 +12,6 @@ use super::fuse::{candidates, posterior, ranked};
 use super::{CellState, CharacterReading, ReadError};
 use crate::kana::{ZenginName, katakana, large};
 
-/// Below `paths.models`; made by `ocr-models/lexicon/build.py`, which says what its columns are.
-const FILE: &str = "lexicon/names.tsv";
-
 /// A cell at least this sure keeps its character whatever the prior says.
 const CLEAR: f64 = 0.95;
 
@@ -56,12 +53,11 @@ pub(super) struct Decoded {
 }
 
 impl Names {
-    /// Reads `lexicon/names.tsv` in the models' folder.
-    pub fn load(models: &Path) -> Result<Self, ReadError> {
-        let path = models.join(FILE);
-        let unusable = |message: String| ReadError::Unusable { path: path.clone(), message };
+    /// Reads a file that `ocr-models/lexicon/build.py` made, which says what its columns are.
+    pub fn load(path: &Path) -> Result<Self, ReadError> {
+        let unusable = |message: String| ReadError::Unusable { path: path.to_owned(), message };
         let text =
-            String::from_utf8(super::model_bytes(&path)?).map_err(|error| unusable(error.to_string()))?;
+            String::from_utf8(super::model_bytes(path)?).map_err(|error| unusable(error.to_string()))?;
         let mut rows = Vec::new();
         for (line, row) in text.lines().enumerate() {
             let columns: Vec<&str> = row.split('\t').collect();

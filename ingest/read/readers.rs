@@ -17,11 +17,18 @@ use super::tesseract::Tesseract;
 use super::{CellState, CharacterReading};
 use crate::digest::Sha256;
 use crate::form::FieldKind;
+use crate::reference::{BankTable, ReferenceError};
 use crate::settings::Settings;
 
 /// Our own models, below `paths.models`.
 const DIGITS: &str = "digits.onnx";
 const KATAKANA: &str = "katakana.onnx";
+
+/// The names of persons, below `paths.models`.
+const NAMES: &str = "lexicon/names.tsv";
+
+/// The table of banks with its aliases, among [`Readers::files`].
+const BANKS: &str = "banks";
 
 /// Tesseract's data for lines.
 const LANGUAGE: &str = "jpn";
@@ -36,6 +43,8 @@ pub enum ReadError {
         "Tesseract does not start with the language '{language}'; run scripts/setup, which installs tesseract-ocr-{language}"
     )]
     Tesseract { language: String },
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
     #[error("field {field}: its picture cannot be encoded: {source}")]
     Picture { field: String, source: png::EncodingError },
 }
@@ -49,20 +58,33 @@ pub struct Readers {
     /// None where the settings have the lexicon off.
     pub(super) names: Option<Names>,
     pub(super) fusion: Fusion,
+    /// None where they have not been fetched; nothing is then said of banks and branches.
+    pub(super) banks: Option<BankTable>,
     files: BTreeMap<String, Sha256>,
 }
 
 pub(super) struct LineReaders {
     pub model: LineModel,
+    pub combs: CombReaders,
     pub tesseract: Tesseract,
+}
+
+/// Reads combs as lines, each in its alphabet.
+pub(super) struct CombReaders {
     digits: LineAlphabet,
     kana: LineAlphabet,
 }
 
-impl LineReaders {
-    /// Reads a comb as one line, given what the cell model read; none where nothing is written.
-    pub fn read_comb(
+impl CombReaders {
+    fn of(model: &LineModel) -> Self {
+        Self { digits: model.alphabet(Alphabet::Digits), kana: model.alphabet(Alphabet::Kana) }
+    }
+
+    /// What `model` says of a comb's cells, given what the cell model read; none where nothing is
+    /// written.
+    pub fn read(
         &self,
+        model: &LineModel,
         kind: FieldKind,
         cells: &[Option<Cell>],
         read: &[CharacterReading],
@@ -71,7 +93,7 @@ impl LineReaders {
         let inked = |cell: usize| cells[cell].clone().filter(|_| read[cell].state != CellState::Blank);
         let cells: Vec<Option<Cell>> = (0..cells.len()).map(inked).collect();
         let Some(line) = CombLine::of(&cells, is_mark) else { return Ok(None) };
-        let posteriors = self.model.posteriors(&line.gray)?;
+        let posteriors = model.posteriors(&line.gray)?;
         let alphabet = if kind == FieldKind::Kana { &self.kana } else { &self.digits };
         Ok(Some(line.readings(&posteriors, alphabet, cells.len())))
     }
@@ -79,7 +101,8 @@ impl LineReaders {
 
 impl Readers {
     /// Loads the cell models of `paths.models` and, where `read.line_models` is on, the line model
-    /// of `paths.vendor` and Tesseract; some 0.2 s and 150 MiB.
+    /// of `paths.vendor` and Tesseract; the table of banks where there is one. Some 0.25 s and 160
+    /// MiB.
     pub fn load(settings: &Settings) -> Result<Self, ReadError> {
         let threads = Arc::new(ThreadPool::with_num_threads(1));
         let own = |name: &str| settings.paths.models.join(name);
@@ -90,22 +113,39 @@ impl Readers {
             let path = settings.paths.line_model();
             let model = LineModel::load(&path, &threads)?;
             paths.push(path);
-            Some(LineReaders {
-                digits: model.alphabet(Alphabet::Digits),
-                kana: model.alphabet(Alphabet::Kana),
-                model,
-                tesseract: Tesseract::start(LANGUAGE)?,
-            })
+            let combs = CombReaders::of(&model);
+            Some(LineReaders { model, combs, tesseract: Tesseract::start(LANGUAGE)? })
+        } else {
+            None
+        };
+        let names = if settings.read.lexicon {
+            let path = own(NAMES);
+            let names = Names::load(&path)?;
+            paths.push(path);
+            Some(names)
         } else {
             None
         };
         let files = paths.iter().map(|path| Ok((name_of(path), digest_of(path)?)));
-        let files = files.collect::<Result<_, ReadError>>()?;
-        let names = settings.read.lexicon.then(|| Names::load(&settings.paths.models)).transpose()?;
-        Ok(Self { digits, katakana, lines, names, fusion: Fusion::default(), files })
+        let mut files = files.collect::<Result<BTreeMap<_, _>, ReadError>>()?;
+        let banks = match BankTable::load(&settings.paths.banks, &settings.paths.bank_aliases) {
+            Ok(table) => Some(table),
+            Err(error @ ReferenceError::Missing(_)) => {
+                tracing::warn!(%error, "reading without knowledge of banks and branches");
+                None
+            }
+            Err(error) => return Err(error.into()),
+        };
+        files.extend(banks.iter().map(|table| (BANKS.to_owned(), table.digest)));
+        Ok(Self { digits, katakana, lines, names, fusion: Fusion::default(), banks, files })
     }
 
-    /// SHA-256 of each model file by name, for a record's provenance.
+    /// The banks that exist; none where the table has not been fetched.
+    pub fn banks(&self) -> Option<&BankTable> {
+        self.banks.as_ref()
+    }
+
+    /// SHA-256 of each model file by name, and of the table of banks, for a record's provenance.
     pub fn files(&self) -> &BTreeMap<String, Sha256> {
         &self.files
     }
