@@ -8,12 +8,15 @@ HALF_VOICED = dict(zip("パピプペポ", "ハヒフヘホ"))
 SMALL = dict(zip("ァィゥェォャュョッ", "アイウエオヤユヨツ"))
 MARKS = list("ー・().-゛゜")
 
-# A cell without writing (remnants of lines, specks, a neighbour's stroke), and one whose writing is
-# no single character (struck out, scribbled over).
+# What is no single character: a cell with nothing but remnants (of lines, specks, show-through, a
+# seal, a neighbour's stroke); writing struck out; a character written over another; two side by side.
 BLANK = "blank"
-OTHER = "other"
+STRUCK_OUT = "struck_out"
+OVERWRITTEN = "overwritten"
+SEVERAL = "several"
+NO_CHARACTER = [BLANK, STRUCK_OUT, OVERWRITTEN, SEVERAL]
 
 CLASSES = {
-    "digits": [*DIGITS, BLANK, OTHER],
-    "katakana": [*BASE_KANA, *VOICED, *HALF_VOICED, *SMALL, *MARKS, BLANK, OTHER],
+    "digits": [*DIGITS, *NO_CHARACTER],
+    "katakana": [*BASE_KANA, *VOICED, *HALF_VOICED, *SMALL, *MARKS, *NO_CHARACTER],
 }

