@@ -426,8 +426,6 @@ mod tests {
             assert!(alone(&ink) < SURELY_MARKED, "{name}: {ink:?}");
         }
         assert!(alone(&inked(beside)) < SURELY_UNMARKED);
-        // Nor does a streak of the scanner's glass.
-        assert!(alone(&inked(|x, _| (8.0..8.2).contains(&x))) < SURELY_UNMARKED);
     }
 
     #[test]
