@@ -13,6 +13,7 @@ mod crop;
 mod ctc;
 mod digits;
 mod field;
+mod fuse;
 mod line;
 mod line_model;
 mod mark;
@@ -21,6 +22,7 @@ mod recognize;
 mod tesseract;
 mod tile;
 
+pub use fuse::{Fusion, FusionWeights};
 pub use readers::{ReadError, Readers};
 pub use recognize::{CellKind, RecognizedRow, recognize};
 
