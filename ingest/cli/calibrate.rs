@@ -150,7 +150,7 @@ fn make(common: &Common, settings: &Settings, arguments: &Make) -> anyhow::Resul
     let collection = collection.with_context(|| {
         format!(
             "no record whose truth is known{}; do --truth and the records belong together?",
-            left_out(&skipped)
+            left_out_of(&skipped)
         )
     })?;
     let folder = arguments.out.as_deref().unwrap_or(&settings.paths.calibration);

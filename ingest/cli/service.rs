@@ -9,7 +9,7 @@ use super::Common;
 use crate::fleet::{ReaderPool, Worker};
 use crate::form::Forms;
 use crate::intake::Reception;
-use crate::score::{ScoreFiles, Scorer};
+use crate::score::{Basis, ScoreFiles, Scorer};
 use crate::settings::Settings;
 use crate::store::Database;
 use crate::store::objects::{LocalDirectory, ObjectStore};
@@ -26,6 +26,15 @@ impl Service {
         let settings = Arc::new(settings);
         let scorer = Scorer::new(ScoreFiles::load(&settings.paths.calibration)?, &settings.score);
         let scorer = Arc::new(scorer);
+        if let Some(certificate) = scorer.certificate()
+            && certificate.content.basis == Basis::Provisional
+            && settings.score.accept_provisional
+        {
+            tracing::warn!(
+                certificate = %certificate.sha256,
+                "fields are accepted under a PROVISIONAL certificate: it rests on simulated pages"
+            );
+        }
         let forms = Arc::new(Forms::load_dir(&settings.paths.forms)?);
         std::fs::create_dir_all(&common.data).with_context(|| {
             format!("{}: cannot be made; name another folder with --data", common.data.display())

@@ -50,7 +50,7 @@ pub async fn suspended(database: &Database, certificate: Sha256) -> Result<BTree
 /// Every stratum of a certificate of which anything was counted.
 pub async fn standings(database: &Database, certificate: Sha256) -> Result<Vec<Standing>, StoreError> {
     sqlx::query(
-        "select field, stratum, number, (select sum(n) from unnest(counts) as n)::bigint as readings,
+        "select field, stratum, confidence_window.number, (select sum(n) from unnest(counts) as n)::bigint as readings,
                 suspended_at
          from confidence_window left join certificate_suspension using (certificate, field, stratum)
          where certificate = $1 order by field, stratum",
