@@ -9,7 +9,7 @@
 //! - [`identify`]: symbols to application ID, form and page number; never a guess.
 //! - [`read`]: cells, printed lines and marks to posteriors per character.
 //! - [`check`]: findings about readings.
-//! - [`score`]: readings and evidence to dispositions.
+//! - [`score`]: readings and evidence to calibrated confidences and dispositions.
 //! - [`publish`]: the record of a capture, its images, and their keys.
 //! - [`pipeline`]: the one place that says the order of the stages.
 //!

@@ -22,6 +22,7 @@ pub struct Settings {
     pub page: Page,
     pub identify: Identify,
     pub read: Read,
+    pub score: Score,
     pub publish: Publish,
     pub readers: Readers,
     pub jobs: Jobs,
@@ -94,6 +95,14 @@ pub struct Read {
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct Score {
+    pub accept_provisional: bool,
+    pub drift_window: u64,
+    pub drift_level: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Publish {
     pub jpeg_quality: u8,
 }
@@ -149,6 +158,10 @@ impl Settings {
         overlay(&mut table, given);
         let mut settings: Self =
             table.try_into().map_err(|error: toml::de::Error| invalid(error.to_string()))?;
+        let Score { drift_window, drift_level, .. } = settings.score;
+        if drift_window == 0 || !(drift_level > 0.0 && drift_level < 1.0) {
+            return Err(invalid("score: drift_window is 1 or more, drift_level between 0 and 1".to_owned()));
+        }
         let home = path.parent().and_then(Path::parent).unwrap_or(Path::new(""));
         let Paths { forms, models, vendor, calibration, banks, bank_aliases } = &mut settings.paths;
         for path in [forms, models, vendor, calibration, banks, bank_aliases] {
@@ -200,6 +213,14 @@ mod tests {
             Settings::from_text("[decode]\nmax_pages = 7", Path::new("config/a.toml")).expect("valid");
         assert_eq!(settings.decode.max_pages, 7);
         assert_eq!(settings.decode.pdf_render_dpi, 300);
+    }
+
+    #[test]
+    fn a_drift_test_that_never_or_always_rejects_is_refused() {
+        for text in ["[score]\ndrift_level = 0.0", "[score]\ndrift_level = 1.0", "[score]\ndrift_window = 0"]
+        {
+            assert!(Settings::from_text(text, Path::new("config/a.toml")).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -8,11 +8,15 @@ use anyhow::Context;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use tokio::sync::watch;
 
 use super::{Common, service};
 use crate::fleet::Until;
 use crate::intake::{Afterwards, collect};
+use crate::score::{Basis, Scorer};
+use crate::settings::Settings;
+use crate::store::acceptance::{self, Acceptance};
 use crate::store::accounting::{self, Accounting, BatchName, Filter};
 
 /// Take in files or folders once, and print what became of every page
@@ -26,22 +30,21 @@ pub(super) struct Arguments {
     /// Scans, or folders of stations
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Also accept fields whose calibration is provisional. None is shipped yet, so nothing is
-    /// accepted with it either
+    /// Also accept fields under a risk certificate that rests on simulated pages: for demonstrations,
+    /// never for payments. The summary says so
     #[arg(long)]
     accept_provisional: bool,
 }
 
 pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
-    if arguments.accept_provisional {
-        eprintln!("uketsuke: no calibration is shipped yet: --accept-provisional changes nothing");
-    }
+    let mut settings = Settings::load(common.config.as_deref())?;
+    settings.score.accept_provisional |= arguments.accept_provisional;
     let collected = collect(&arguments.paths)?;
     for finding in &collected.findings {
         eprintln!("uketsuke: left where it is: {finding}");
     }
     super::runtime()?.block_on(async {
-        let service = service::Service::start(common).await?;
+        let service = service::Service::start(common, settings).await?;
         let result = ingest(&service, collected.files, common.json).await;
         service.stop().await;
         result
@@ -99,15 +102,26 @@ async fn ingest(
 
     let batches = accounting::by_batch(&service.database, &filter).await?;
     let total: Accounting = batches.iter().map(|(_, sum)| *sum).sum();
+    let acceptance = acceptance::by_certificate(&service.database, &filter).await?;
     if json {
-        println!("{}", serde_json::to_string(&total)?);
+        println!("{}", serde_json::to_string(&Report { total, acceptance })?);
     } else {
         println!("{}", table(&batches, &total));
         println!("{}", balance(&total));
+        for under in &acceptance {
+            println!("{}", accepted(under, &service.worker.scorer));
+        }
     }
     anyhow::ensure!(total.balances(), "pages are not accounted for: this is a fault of the program");
     anyhow::ensure!(failed == 0, "{failed} files could not be taken in; they are where they were");
     Ok(())
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    #[serde(flatten)]
+    total: Accounting,
+    acceptance: Vec<Acceptance>,
 }
 
 fn style(what: &str) -> anyhow::Result<ProgressStyle> {
@@ -162,4 +176,26 @@ fn balance(total: &Accounting) -> String {
         "{} pages in = {} captured + {} blank + {} unassigned; {} scans quarantined",
         total.pages, total.captured, total.blank, total.unassigned, total.scans_quarantined,
     )
+}
+
+/// How many fields were accepted, and on what that rests or why none was.
+fn accepted(under: &Acceptance, scorer: &Scorer) -> String {
+    let Acceptance { certificate, fields, accepted, blank } = under;
+    let in_use = scorer.certificate();
+    let why = match (certificate, in_use) {
+        (Some(sha256), Some(file)) if file.sha256 == *sha256 => match file.content.basis {
+            Basis::Provisional => {
+                format!("under certificate {sha256}, which is PROVISIONAL: it rests on simulated pages")
+            }
+            Basis::Proven => format!("under certificate {sha256}"),
+        },
+        (Some(sha256), _) => format!("under certificate {sha256}, which is no longer in use"),
+        (None, Some(file)) if file.content.basis == Basis::Provisional => {
+            "; the certificate rests on simulated pages: --accept-provisional accepts under it".to_owned()
+        }
+        (None, Some(_)) => "; the certificate is not for these models and forms".to_owned(),
+        (None, None) => "; there is no risk certificate: `uketsuke calibrate` makes one".to_owned(),
+    };
+    let space = if why.starts_with(';') { "" } else { " " };
+    format!("{accepted} of {fields} fields accepted, {blank} accepted as blank{space}{why}")
 }

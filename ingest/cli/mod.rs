@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand; each parses, calls the library and prints. Results go
 //! to stdout, progress and errors to stderr; the exit code is 0, 1 (it failed) or 2 (wrong usage).
 
+mod calibrate;
 mod doctor;
 mod forms;
 mod ingest;
@@ -50,6 +51,7 @@ pub(crate) struct Common {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Calibrate(calibrate::Arguments),
     /// Print forms, or show their layout
     Forms(forms::Arguments),
     Ingest(ingest::Arguments),
@@ -119,6 +121,7 @@ pub fn main() -> ExitCode {
     let CommandLine { common, command } = CommandLine::parse();
     log_to_stderr(&command);
     let result = match command {
+        Command::Calibrate(arguments) => calibrate::run(&common, arguments),
         Command::Forms(arguments) => forms::run(&common, arguments),
         Command::Ingest(arguments) => ingest::run(&common, arguments),
         Command::Serve(arguments) => serve::run(&common, arguments),

@@ -19,6 +19,7 @@ use super::Common;
 use super::service::Service;
 use crate::fleet::Until;
 use crate::intake::{self, Afterwards, ArrivedFile, Reception, Sighting, Waiting, escaped, is_whole};
+use crate::settings::Settings;
 use crate::store::Database;
 
 /// Run the service: watch the drop folders and work on what comes
@@ -58,12 +59,13 @@ async fn serve(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
     // First of all: a signal that comes while the service starts must end it as cleanly as a later one.
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+    let settings = Settings::load(common.config.as_deref())?;
     let roles: BTreeSet<Role> = arguments.roles.into_iter().collect();
     let listener = TcpListener::bind(arguments.listen).await.with_context(|| {
         format!("{}: cannot listen; name another address with --listen", arguments.listen)
     })?;
     let address = listener.local_addr().unwrap_or(arguments.listen);
-    let service = Service::start(common).await?;
+    let service = Service::start(common, settings).await?;
     let (stop, stopped) = watch::channel(false);
 
     let mut tasks = tokio::task::JoinSet::new();

@@ -9,6 +9,7 @@ use super::Common;
 use crate::fleet::{ReaderPool, Worker};
 use crate::form::Forms;
 use crate::intake::Reception;
+use crate::score::{Basis, ScoreFiles, Scorer};
 use crate::settings::Settings;
 use crate::store::Database;
 use crate::store::objects::{LocalDirectory, ObjectStore};
@@ -21,8 +22,19 @@ pub(super) struct Service {
 }
 
 impl Service {
-    pub async fn start(common: &Common) -> anyhow::Result<Self> {
-        let settings = Arc::new(Settings::load(common.config.as_deref())?);
+    pub async fn start(common: &Common, settings: Settings) -> anyhow::Result<Self> {
+        let settings = Arc::new(settings);
+        let scorer = Scorer::new(ScoreFiles::load(&settings.paths.calibration)?, &settings.score);
+        let scorer = Arc::new(scorer);
+        if let Some(certificate) = scorer.certificate()
+            && certificate.content.basis == Basis::Provisional
+            && settings.score.accept_provisional
+        {
+            tracing::warn!(
+                certificate = %certificate.sha256,
+                "fields are accepted under a PROVISIONAL certificate: it rests on simulated pages"
+            );
+        }
         let forms = Arc::new(Forms::load_dir(&settings.paths.forms)?);
         std::fs::create_dir_all(&common.data).with_context(|| {
             format!("{}: cannot be made; name another folder with --data", common.data.display())
@@ -38,8 +50,15 @@ impl Service {
             max_attempts: settings.jobs.max_attempts,
             actor: name.clone(),
         };
-        let worker =
-            Worker { database: database.clone(), objects, readers, forms, settings: settings.clone(), name };
+        let worker = Worker {
+            database: database.clone(),
+            objects,
+            readers,
+            forms,
+            scorer,
+            settings: settings.clone(),
+            name,
+        };
         Ok(Self { settings, database, reception, worker })
     }
 

@@ -6,9 +6,9 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::form::{Field, FieldKind, Forms};
 use crate::kana::ZenginName;
-use crate::page::Quality;
-use crate::publish::{FormVersion, Record, RecordField, RecordPage};
+use crate::publish::{FormVersion, Record, RecordField};
 use crate::read::{CellState, FieldReading, InkState};
+use crate::score::PageFacts;
 use crate::simulate::{Entry, Outcome, PageTruth, Written};
 
 /// A field of a record, and what stands in it.
@@ -29,14 +29,6 @@ pub struct Judged {
     pub right: bool,
 }
 
-/// What the score of a field knows of its page.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PageFacts {
-    pub residual_px: f64,
-    pub dpi: f64,
-    pub quality: Quality,
-}
-
 /// What stands in a field.
 #[derive(Clone, PartialEq)]
 pub struct Truth {
@@ -54,13 +46,6 @@ pub struct Truth {
 impl std::fmt::Debug for Truth {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Truth(***)")
-    }
-}
-
-impl PageFacts {
-    /// None where the page could not be registered, and so was not read.
-    pub fn of(page: &RecordPage) -> Option<Self> {
-        Some(Self { residual_px: page.residual_px?, dpi: page.dpi?, quality: page.quality })
     }
 }
 
@@ -85,6 +70,12 @@ impl Truth {
         };
         let also = (field.kind == FieldKind::Text && !line.is_empty()).then(|| normal(field.kind, &line));
         Self { value, also, cells, irregular }
+    }
+
+    /// Of a value that a person saw; none for an empty field.
+    pub fn seen(kind: FieldKind, value: Option<&str>) -> Self {
+        let value = value.map(|value| normal(kind, value));
+        Self { value, also: None, cells: Vec::new(), irregular: BTreeMap::new() }
     }
 
     /// Whether `value` may be published.
@@ -114,29 +105,49 @@ pub fn judge(record: &Record, truths: &[&PageTruth], forms: &Forms) -> Vec<Judge
         let truth = truths
             .iter()
             .find(|truth| truth.application_id == record.application_id && truth.page == Some(page.page));
-        let (Some(truth), Some(facts), Some(form_page)) = (truth, PageFacts::of(page), form.page(page.page))
-        else {
+        let (Some(truth), Some(facts), Some(form_page)) = (truth, page.facts(), form.page(page.page)) else {
             continue;
         };
-        for field in &form_page.fields {
-            let entry = truth.fields.get(&field.name);
-            let (Some(entry), Some(published)) = (entry, record.fields.get(&field.name)) else { continue };
-            let Some(ink) = published.ink else { continue };
-            let truth = Truth::of(field, entry);
-            judged.push(Judged {
-                capture_id: record.capture_id.clone(),
-                form: record.form.clone(),
-                kind: field.kind,
-                name: field.name.clone(),
-                reading: reading(&field.name, published, ink),
-                right: truth.admits(field.kind, published.value.as_deref()),
-                published: published.clone(),
-                page: facts,
-                truth,
-            });
-        }
+        let entries =
+            form_page.fields.iter().filter_map(|field| Some((field, truth.fields.get(&field.name)?)));
+        judged.extend(
+            entries.filter_map(|(field, entry)| beside(record, field, facts, Truth::of(field, entry))),
+        );
     }
     judged
+}
+
+/// The fields of `record` that people judged, by name; `None` for one that they saw empty. Those of
+/// pages that were not read are left out.
+pub fn judge_seen(record: &Record, seen: &BTreeMap<String, Option<String>>, forms: &Forms) -> Vec<Judged> {
+    let Some(form) = forms.find(&record.form.id, &record.form.version) else {
+        return Vec::new();
+    };
+    let pages = record.pages.iter().filter_map(|page| Some((page.facts()?, form.page(page.page)?)));
+    pages
+        .flat_map(|(facts, form_page)| form_page.fields.iter().map(move |field| (facts, field)))
+        .filter_map(|(facts, field)| {
+            let value = seen.get(&field.name)?.as_deref();
+            beside(record, field, facts, Truth::seen(field.kind, value))
+        })
+        .collect()
+}
+
+/// The published field beside its truth; none where it was not read.
+fn beside(record: &Record, field: &Field, page: PageFacts, truth: Truth) -> Option<Judged> {
+    let published = record.fields.get(&field.name)?;
+    let ink = published.ink?;
+    Some(Judged {
+        capture_id: record.capture_id.clone(),
+        form: record.form.clone(),
+        kind: field.kind,
+        name: field.name.clone(),
+        reading: reading(&field.name, published, ink),
+        right: truth.admits(field.kind, published.value.as_deref()),
+        published: published.clone(),
+        page,
+        truth,
+    })
 }
 
 fn reading(name: &str, published: &RecordField, ink: InkState) -> FieldReading {

@@ -1,16 +1,20 @@
 //! A scan that was read, to captures, records and rows: what is there is looked at, the records are
 //! built on it and written, and all of it commits, or nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::work::{StoredPage, WorkError, Worker, identity};
 use crate::application_id::ApplicationId;
 use crate::check::{self, Circumstances};
 use crate::form::Form;
 use crate::identify::{Identification, UnassignedReason};
-use crate::publish::{CaptureFacts, CapturedPage, Group, Provenance, build_record, facing_application};
+use crate::publish::{
+    CaptureFacts, CapturedPage, Group, Provenance, Record, build_record, facing_application,
+};
+use crate::score::{Scoring, StratumKey, Tally};
 use crate::store::applications::{self, ApplicationState, ApplicationVersion};
 use crate::store::captures::{CaptureId, CaptureState, RecordObject};
+use crate::store::drift::{self, Watch};
 use crate::store::jobs::Lease;
 use crate::store::pages::{PageOutcome, PageState};
 use crate::store::publish::{CaptureChange, CaptureWrite, Publication, Published, publish};
@@ -31,6 +35,9 @@ impl Worker {
         ids.dedup();
         let states = applications::states(&self.database, &ids).await?;
         let households = register::households(&self.database, &ids).await?;
+        let suspended = self.suspended().await?;
+        let models = self.readers.loaded().models;
+        let mut tally = Tally::default();
 
         let captured: BTreeMap<u32, CapturedPage> = pages
             .iter()
@@ -68,6 +75,7 @@ impl Worker {
             let form = self.forms.find(&group.form, &group.version).ok_or(StoreError::Refused(
                 "a page was identified by a form that this worker does not have",
             ))?;
+            let scoring = self.scorer.scoring(&models, form, &suspended);
             let facts = CaptureFacts {
                 capture_id: id.to_string(),
                 application_id: group.application_id,
@@ -78,10 +86,11 @@ impl Worker {
                     in_register: households.contains_key(&group.application_id),
                     duplicate,
                 },
-                provenance: self.provenance(form),
+                provenance: self.provenance(form, &scoring),
             };
-            let record = build_record(form, others.into_iter().chain(own).collect(), facts)
+            let record = build_record(form, others.into_iter().chain(own).collect(), facts, &scoring)
                 .ok_or(StoreError::Refused("a capture has no pages"))?;
+            tally_scan(&mut tally, &scoring, form, group, &record);
             let record = RecordObject::of(&record)?;
             self.objects.put(record.key(), record.bytes()).await?;
             capture_of_page.extend(group.pages.iter().map(|&(_, index)| (index, id)));
@@ -98,19 +107,43 @@ impl Worker {
             pages: &outcomes,
             captures: &captures,
             expected: &expected,
+            watch: self.scorer.certificate().map(|certificate| Watch {
+                certificate,
+                rule: certificate.content.drift_rule(&self.settings.score),
+                tally: &tally,
+            }),
         };
         Ok(publish(&self.database, &publication).await?)
     }
 
-    fn provenance(&self, form: &Form) -> Provenance {
+    /// The strata of the certificate in use that nothing is accepted in any more.
+    async fn suspended(&self) -> Result<BTreeSet<StratumKey>, StoreError> {
+        match self.scorer.certificate() {
+            Some(certificate) => drift::suspended(&self.database, certificate.sha256).await,
+            None => Ok(BTreeSet::new()),
+        }
+    }
+
+    fn provenance(&self, form: &Form, scoring: &Scoring<'_>) -> Provenance {
         let loaded = self.readers.loaded();
         Provenance {
             software: loaded.software,
             form: form.digest,
             models: loaded.models,
-            calibration: None,
-            certificate: None,
+            calibration: self.scorer.calibration().map(|file| file.sha256),
+            certificate: scoring.certificate_in_force(),
         }
+    }
+}
+
+/// Counts what was scored of this scan's own pages: those that a capture had before were counted
+/// with the scan that they came in.
+fn tally_scan(tally: &mut Tally, scoring: &Scoring<'_>, form: &Form, group: &Group, record: &Record) {
+    let pages = group.pages.iter().filter_map(|&(number, _)| form.page(number));
+    for field in pages.flat_map(|page| &page.fields) {
+        let Some(scored) = record.fields.get(&field.name) else { continue };
+        let Some(ink) = scored.ink else { continue };
+        scoring.tally(tally, &field.name, ink, scored.value.as_deref(), scored.confidence);
     }
 }
 

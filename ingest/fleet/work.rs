@@ -19,6 +19,7 @@ use crate::form::Forms;
 use crate::identify::{Identification, Identity};
 use crate::pipeline::{KnownApplication, PageLook, PageRead};
 use crate::publish::{StoredReading, group_pages};
+use crate::score::Scorer;
 use crate::settings::Settings;
 use crate::store::jobs::{self, Failed, Lease};
 use crate::store::objects::{ObjectError, ObjectKey, ObjectKind, ObjectStore};
@@ -33,6 +34,7 @@ pub struct Worker {
     pub objects: Arc<dyn ObjectStore>,
     pub readers: ReaderPool,
     pub forms: Arc<Forms>,
+    pub scorer: Arc<Scorer>,
     pub settings: Arc<Settings>,
     /// Names the worker in leases and events.
     pub name: String,

@@ -14,7 +14,7 @@ use crate::identify::Identity;
 use crate::page::Registration;
 use crate::pipeline::PageLook;
 use crate::read::FieldReading;
-use crate::score;
+use crate::score::{self, FieldScore, PageFacts, Scoring};
 use crate::store::objects::ObjectKey;
 
 /// A page of a capture, as its row keeps it: all that the record says of it.
@@ -52,21 +52,30 @@ pub struct CaptureFacts {
     pub provenance: Provenance,
 }
 
-/// The record of the capture that consists of `pages`, all of one application and of `form`. None
-/// where there are no pages.
-pub fn build_record(form: &Form, mut pages: Vec<CapturedPage>, facts: CaptureFacts) -> Option<Record> {
+/// The record of the capture that consists of `pages`, all of one application and of `form`, whose
+/// fields are scored by `scoring`. None where there are no pages.
+pub fn build_record(
+    form: &Form,
+    mut pages: Vec<CapturedPage>,
+    facts: CaptureFacts,
+    scoring: &Scoring<'_>,
+) -> Option<Record> {
     pages.sort_by_key(|page| page.identity.page);
     let source = source(pages.first()?, &pages, &facts);
-    let stored: BTreeMap<&str, &StoredReading> = pages
+    let stored: BTreeMap<&str, (&StoredReading, PageFacts)> = pages
         .iter()
-        .flat_map(|page| &page.readings)
-        .map(|stored| (stored.reading.field.as_str(), stored))
+        .filter_map(|page| Some((page, page_facts(page)?)))
+        .flat_map(|(page, facts)| page.readings.iter().map(move |stored| (stored, facts)))
+        .map(|(stored, facts)| (stored.reading.field.as_str(), (stored, facts)))
         .collect();
     let fields: BTreeMap<String, RecordField> = form
         .pages
         .iter()
         .flat_map(|page| &page.fields)
-        .map(|field| (field.name.clone(), record_field(field, stored.get(field.name.as_str()).copied())))
+        .map(|field| {
+            let stored = stored.get(field.name.as_str()).copied();
+            (field.name.clone(), record_field(field, stored, scoring))
+        })
         .collect();
 
     let checked: Vec<CheckedPage<'_>> = pages
@@ -76,7 +85,7 @@ pub fn build_record(form: &Form, mut pages: Vec<CapturedPage>, facts: CaptureFac
             registered: registration_for_reading(form, &page.look).is_some(),
         })
         .collect();
-    let readings: Vec<&FieldReading> = stored.values().map(|stored| &stored.reading).collect();
+    let readings: Vec<&FieldReading> = stored.values().map(|(stored, _)| &stored.reading).collect();
     let mut findings = check::check_capture(form, &checked, &readings, facts.circumstances);
     findings.extend(pages.iter().flat_map(|page| page.findings.iter().cloned()));
     let disposition = score::record_disposition(fields.values().map(|field| field.disposition), &findings);
@@ -129,13 +138,24 @@ fn record_page(page: &CapturedPage) -> RecordPage {
     }
 }
 
-fn record_field(field: &Field, stored: Option<&StoredReading>) -> RecordField {
-    let (disposition, reasons) = score::field_disposition(field, stored.map(|stored| &stored.reading));
+/// None where the page was not registered: it was not read.
+fn page_facts(page: &CapturedPage) -> Option<PageFacts> {
+    let registration = page.look.registration.as_ref()?;
+    PageFacts::measured(Some(registration.residual_px), Some(registration.map.dpi()), page.look.quality)
+}
+
+fn record_field(
+    field: &Field,
+    stored: Option<(&StoredReading, PageFacts)>,
+    scoring: &Scoring<'_>,
+) -> RecordField {
+    let read = stored.as_ref().map(|(stored, facts)| (&stored.reading, facts));
+    let FieldScore { confidence, disposition, reasons } = scoring.score(field, read);
     match stored {
-        Some(StoredReading { reading, crop }) => RecordField {
+        Some((StoredReading { reading, crop }, _)) => RecordField {
             value: reading.value.clone(),
             ink: Some(reading.state),
-            confidence: reading.score,
+            confidence,
             disposition,
             reasons,
             characters: reading.characters.clone(),
@@ -145,7 +165,7 @@ fn record_field(field: &Field, stored: Option<&StoredReading>) -> RecordField {
         None => RecordField {
             value: None,
             ink: None,
-            confidence: 0.0,
+            confidence,
             disposition,
             reasons,
             characters: Vec::new(),

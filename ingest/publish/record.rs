@@ -12,7 +12,7 @@ use crate::check::Finding;
 use crate::digest::Sha256;
 use crate::page::Quality;
 use crate::read::{CharacterReading, Evidence, InkState};
-use crate::score::{Disposition, Reason};
+use crate::score::{Disposition, PageFacts, Reason};
 
 /// Names this layout of the record.
 pub const RECORD_SCHEMA: &str = "uketsuke.record.1";
@@ -72,6 +72,13 @@ pub struct RecordPage {
     pub quality: Quality,
 }
 
+impl RecordPage {
+    /// None where the page was not read.
+    pub fn facts(&self) -> Option<PageFacts> {
+        PageFacts::measured(self.residual_px, self.dpi, self.quality)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RecordField {
     pub value: Option<String>,
@@ -96,7 +103,7 @@ pub struct Provenance {
     pub form: Sha256,
     /// Of each model file, by name.
     pub models: BTreeMap<String, Sha256>,
-    /// Of the calibration file; none while scores are raw.
+    /// Of the calibration file in use; none while there is none.
     pub calibration: Option<Sha256>,
     /// Of the risk certificate under which fields were accepted; none where there is none in force.
     pub certificate: Option<Sha256>,

@@ -1,22 +1,53 @@
-//! Readings and evidence to dispositions.
+//! Readings and evidence to calibrated confidences and dispositions.
 //!
-//! No calibration is fitted yet: a raw score says nothing about risk, so every field that an
-//! applicant filled in goes to a person (`verify`). `accepted` needs a calibrated confidence and
-//! a risk target, neither of which may be made up.
+//! A [`Calibration`] says what a reading's features are worth; a [`Certificate`] says from which
+//! confidence on few enough readings are wrong. Both hold only for the models and forms that they
+//! were made with. Without them every field goes to a person (`verify`): `accepted` is a statement
+//! about risk, and none may be made up. What the numbers mean is told in `docs/confidence.md`.
+//!
+//! Nothing here knows of truth, of a database or of files but [`ScoreFiles`], which loads the two.
+
+mod bounds;
+mod calibration;
+mod certificate;
+mod certify;
+mod drift;
+mod features;
+mod files;
+mod fit;
+mod logistic;
+mod page_facts;
+mod recalibrate;
+mod scoring;
+mod split;
+mod stratum;
+
+pub use calibration::{Applies, CALIBRATION_SCHEMA, Calibration, CalibrationBasis, FieldCalibration};
+pub use certificate::{Basis, CERTIFICATE_SCHEMA, Certificate, FieldCertificate, METHOD, Verdict};
+pub use certify::Target;
+pub use drift::{DriftRule, DriftTest, Histogram, Tally};
+pub use features::features;
+pub use files::{CALIBRATION_FILE, CERTIFICATE_FILE, Identified, ScoreFileError, ScoreFiles, encoded, write};
+pub use fit::{Example, Fitted, StratumExamples, fit};
+pub use page_facts::PageFacts;
+pub use scoring::{FieldScore, Scorer, Scoring};
+pub use split::{Part, Split};
+pub use stratum::{Stratum, StratumError, StratumKey};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Finding, FindingCode};
-use crate::form::{Field, FieldKind};
+use crate::form::FieldKind;
 use crate::read::{EvidenceSource, FieldReading, InkState};
 
 /// What is to become of a value, from the least to the most of a person's work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Disposition {
+    /// The value is right, at the risk that the certificate proves.
     Accepted,
-    /// The field was left empty.
+    /// The field was left empty, at the risk that the certificate proves.
     Blank,
     /// A person must confirm.
     Verify,
@@ -26,12 +57,25 @@ pub enum Disposition {
     Escalate,
 }
 
-/// Why a disposition is not `accepted`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+/// Why a disposition is not `accepted`; and, of an accepted value too, what a person who looks at
+/// it should know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// The score of this field type has no calibration yet.
+    /// No calibration fits the models, the form and what was read; the confidence is the reader's
+    /// own score.
     Uncalibrated,
+    /// The confidence is calibrated, but no risk certificate was made with these models, this form
+    /// and this calibration.
+    NoCertificate,
+    /// The certificate rests on simulated pages, and the operator has not said that this is enough.
+    CertificateProvisional,
+    /// The certificate proves nothing for this field: too few readings were judged.
+    TooLittleEvidence,
+    /// The confidence is below the certificate's threshold.
+    BelowThreshold,
+    /// Confidences of this field are no longer distributed as those that the certificate rests on.
+    Drift,
     /// No ink was seen in the field.
     NoInk,
     /// There is ink, but more than one reading of it, or none.
@@ -46,27 +90,37 @@ pub enum Reason {
     PageNotRead,
 }
 
-/// The disposition of one field and its reasons; `reading` is none where its page was not read.
-pub fn field_disposition(field: &Field, reading: Option<&FieldReading>) -> (Disposition, Vec<Reason>) {
-    let Some(reading) = reading else {
-        return (Disposition::Verify, vec![Reason::PageNotRead]);
-    };
-    let mut reasons = vec![Reason::Uncalibrated];
-    match reading.state {
-        InkState::Blank => reasons.push(Reason::NoInk),
-        InkState::Ambiguous => reasons.push(Reason::Ambiguous),
-        InkState::Written => {}
+impl Reason {
+    /// Sends the field to a person whatever its confidence.
+    fn blocks(self) -> bool {
+        matches!(self, Self::Ambiguous | Self::AlwaysConfirmed | Self::PageNotRead)
+    }
+}
+
+/// Whether rules leave it to the confidence what becomes of the reading. A certificate is about
+/// such readings only.
+pub fn is_eligible(kind: FieldKind, reading: &FieldReading) -> bool {
+    !remarks(kind, reading).into_iter().any(Reason::blocks)
+}
+
+/// What is to be said of a reading whatever its confidence.
+fn remarks(kind: FieldKind, reading: &FieldReading) -> Vec<Reason> {
+    let mut remarks = Vec::new();
+    match Stratum::of_reading(reading) {
+        Some(Stratum::Blank) => remarks.push(Reason::NoInk),
+        Some(Stratum::Written) => {}
+        None => remarks.push(Reason::Ambiguous),
     }
     if readers_disagree(reading) {
-        reasons.push(Reason::ReadersDisagree);
+        remarks.push(Reason::ReadersDisagree);
     }
-    if field.kind == FieldKind::Digits && is_padded(reading) {
-        reasons.push(Reason::Padded);
+    if kind == FieldKind::Digits && is_padded(reading) {
+        remarks.push(Reason::Padded);
     }
-    if field.name == crate::check::DECLINED && reading.state != InkState::Blank {
-        reasons.push(Reason::AlwaysConfirmed);
+    if reading.field == crate::check::DECLINED && reading.state != InkState::Blank {
+        remarks.push(Reason::AlwaysConfirmed);
     }
-    (Disposition::Verify, reasons)
+    remarks
 }
 
 /// The disposition of a whole record: the most of its fields', and the municipality's where a
@@ -106,61 +160,21 @@ fn is_padded(reading: &FieldReading) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::read::{CellState, CharacterReading, Evidence};
-
-    fn digits(name: &str) -> Field {
-        Field {
-            name: name.to_owned(),
-            kind: FieldKind::Digits,
-            printed: false,
-            align: None,
-            cells: Vec::new(),
-            options: Vec::new(),
-        }
-    }
-
-    fn reading(value: &str, cells: &[&str]) -> FieldReading {
-        FieldReading {
-            field: "account_number".to_owned(),
-            value: Some(value.to_owned()),
-            score: 0.999,
-            state: InkState::Written,
-            characters: cells
-                .iter()
-                .map(|&value| CharacterReading {
-                    value: value.to_owned(),
-                    state: if value.is_empty() { CellState::Blank } else { CellState::Written },
-                    confidence: 0.999,
-                    alternatives: Vec::new(),
-                })
-                .collect(),
-            evidence: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn nothing_is_accepted_without_a_calibration() {
-        let (disposition, reasons) =
-            field_disposition(&digits("account_number"), Some(&reading("12", &["1", "2"])));
-        assert_eq!((disposition, reasons), (Disposition::Verify, vec![Reason::Uncalibrated]));
-    }
-
-    #[test]
-    fn padding_and_a_missing_page_are_told() {
-        let padded = reading("0012345", &["", "", "1", "2", "3", "4", "5"]);
-        let (_, reasons) = field_disposition(&digits("account_number"), Some(&padded));
-        assert_eq!(reasons, [Reason::Uncalibrated, Reason::Padded]);
-        let (_, reasons) = field_disposition(&digits("account_number"), None);
-        assert_eq!(reasons, [Reason::PageNotRead]);
-    }
+    use crate::read::Evidence;
 
     #[test]
     fn two_readers_that_differ_are_told_but_blanks_are_no_difference() {
-        let mut line = reading("横浜", &[]);
-        line.evidence = vec![
-            Evidence::whole(EvidenceSource::LineModel, Some("横 浜".to_owned()), 0.9),
-            Evidence::whole(EvidenceSource::Tesseract, Some("横浜".to_owned()), 0.9),
-        ];
+        let mut line = FieldReading {
+            field: "bank_name".to_owned(),
+            value: Some("横浜".to_owned()),
+            score: 0.999,
+            state: InkState::Written,
+            characters: Vec::new(),
+            evidence: vec![
+                Evidence::whole(EvidenceSource::LineModel, Some("横 浜".to_owned()), 0.9),
+                Evidence::whole(EvidenceSource::Tesseract, Some("横浜".to_owned()), 0.9),
+            ],
+        };
         assert!(!readers_disagree(&line));
         line.evidence[1].value = Some("横兵".to_owned());
         assert!(readers_disagree(&line));

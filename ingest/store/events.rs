@@ -21,6 +21,8 @@ pub enum EventKind {
     /// A page that a capture lacked came with another scan of its batch.
     CaptureCompleted,
     RegisterImported,
+    /// Confidences of a field have shifted: the certificate accepts nothing more of it.
+    CertificateSuspended,
 }
 
 impl EventKind {
@@ -35,6 +37,7 @@ impl EventKind {
             Self::CaptureDuplicate => "capture.duplicate",
             Self::CaptureCompleted => "capture.completed",
             Self::RegisterImported => "register.imported",
+            Self::CertificateSuspended => "certificate.suspended",
         }
     }
 }

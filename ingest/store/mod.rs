@@ -5,10 +5,12 @@
 //! commit after. A crash between the two leaves an object that nobody names, never a row that
 //! names nothing.
 
+pub mod acceptance;
 pub mod accounting;
 pub mod applications;
 pub mod captures;
 mod database;
+pub mod drift;
 mod error;
 pub mod events;
 pub mod jobs;

@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 
 use super::applications::{self, ApplicationVersion};
 use super::captures::{CaptureId, RecordObject};
+use super::drift::{self, Watch};
 use super::error::query;
 use super::events::{self, EventKind};
 use super::jobs::{self, Lease};
@@ -31,6 +32,9 @@ pub struct Publication<'a> {
     /// The versions of [`applications::states`] that the records were built from: those of every
     /// application that `captures` names.
     pub expected: &'a BTreeMap<ApplicationId, ApplicationVersion>,
+    /// The confidences of this scan, to be compared with the certificate's; none where there is no
+    /// certificate.
+    pub watch: Option<Watch<'a>>,
 }
 
 /// A capture that a scan makes or completes.
@@ -91,7 +95,20 @@ pub async fn publish(database: &Database, publication: &Publication<'_>) -> Resu
     });
     let subject = format!("scan {}", lease.scan);
     events::append(&mut transaction, actor, EventKind::ScanPublished, &subject, detail).await?;
+    // Last, because all publications count in the same few rows: they are locked until the commit.
+    let suspended = match &publication.watch {
+        Some(watch) => drift::count(&mut transaction, actor, watch).await?,
+        None => Vec::new(),
+    };
     transaction.commit().await.map_err(query("commit a publication"))?;
+    for key in suspended {
+        tracing::warn!(
+            field = key.field,
+            stratum = key.stratum.name(),
+            "confidences have shifted against the certificate: nothing more is accepted; \
+             see `uketsuke calibrate status`"
+        );
+    }
     Ok(Published::Committed)
 }
 

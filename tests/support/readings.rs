@@ -12,6 +12,7 @@ use uketsuke::publish::{CapturedPage, FormVersion, Provenance, RECORD_SCHEMA, Re
 use uketsuke::score::Disposition;
 use uketsuke::store::applications::{self, ApplicationState};
 use uketsuke::store::captures::{CaptureId, RecordObject};
+use uketsuke::store::drift::Watch;
 use uketsuke::store::jobs::Lease;
 use uketsuke::store::objects::{ObjectKey, ObjectKind};
 use uketsuke::store::pages::{PageOutcome, PageState};
@@ -133,6 +134,15 @@ impl Reading {
     }
 
     pub async fn publish(&self, database: &Database) -> Result<Published, StoreError> {
+        self.publish_watched(database, None).await
+    }
+
+    /// Publishes, and counts confidences.
+    pub async fn publish_watched(
+        &self,
+        database: &Database,
+        watch: Option<Watch<'_>>,
+    ) -> Result<Published, StoreError> {
         let publication = Publication {
             lease: &self.lease,
             actor: WORKER,
@@ -140,6 +150,7 @@ impl Reading {
             pages: &self.pages,
             captures: &self.captures,
             expected: &self.expected,
+            watch,
         };
         publish::publish(database, &publication).await
     }

@@ -1,0 +1,225 @@
+//! Readings whose truth is known to a calibration and a certificate's fields. Pure: the same
+//! readings in the same order give the same numbers.
+
+use std::collections::BTreeMap;
+
+use super::StratumKey;
+use super::calibration::{FeatureWeight, FieldCalibration};
+use super::certificate::{FieldCertificate, Verdict};
+use super::certify::{Outcome, Plan, Scored, Target};
+use super::drift::Histogram;
+use super::features::feature_names;
+use super::logistic::{self, Observation};
+use super::recalibrate::{Judgement, Recalibration};
+use super::split::Part;
+use crate::form::FieldKind;
+
+/// Penalty of the regression: a standardised weight of 1 is as unlikely as half an observation.
+const RIDGE: f64 = 1.0;
+
+/// With fewer readings than these a stratum is not calibrated: its numbers would be accidents.
+const LEAST_FITTING: usize = 50;
+const LEAST_RECALIBRATING: usize = 30;
+
+/// A reading of which it is known whether it is right.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Example {
+    pub part: Part,
+    /// In the order of [`feature_names`] for the field's kind.
+    pub features: Vec<f64>,
+    pub right: bool,
+    /// False where a rule sends the reading to a person whatever its confidence.
+    pub eligible: bool,
+}
+
+/// All readings of one stratum.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StratumExamples {
+    pub kind: FieldKind,
+    pub examples: Vec<Example>,
+}
+
+/// What was fitted for a stratum, and what was proven.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fitted {
+    /// None for too few readings.
+    pub calibration: Option<FieldCalibration>,
+    pub certificate: FieldCertificate,
+}
+
+/// Fits and tests every stratum.
+pub fn fit(strata: &BTreeMap<StratumKey, StratumExamples>, target: Target) -> Vec<Fitted> {
+    strata.iter().map(|(key, examples)| fit_stratum(key, examples, target)).collect()
+}
+
+fn fit_stratum(key: &StratumKey, stratum: &StratumExamples, target: Target) -> Fitted {
+    let of = |part: Part| -> Vec<&Example> {
+        stratum.examples.iter().filter(|example| example.part == part).collect()
+    };
+    let (fitting, recalibrating, certifying) = (of(Part::Fit), of(Part::Recalibrate), of(Part::Certify));
+    let calibration = calibrate(key, stratum.kind, &fitting, &recalibrating);
+    let scored = |examples: &[&Example]| -> Vec<Scored> {
+        let Some(calibration) = &calibration else { return Vec::new() };
+        examples
+            .iter()
+            .map(|example| Scored {
+                confidence: calibration.confidence(&example.features),
+                right: example.right,
+                eligible: example.eligible,
+            })
+            .collect()
+    };
+    let (planning, tested) = (scored(&recalibrating), scored(&certifying));
+    let outcome = Plan::new(&planning, tested.len() as u64, target).test(&tested);
+    let readings = certifying.len() as u64;
+    let verdict = match outcome {
+        Outcome::Certified { threshold, accepted, errors, bound } => {
+            let coverage = accepted as f64 / readings as f64;
+            Verdict::Certified { threshold, accepted, errors, bound, coverage }
+        }
+        Outcome::TooLittleEvidence { accepted, errors, missing } => {
+            Verdict::TooLittleEvidence { accepted, errors, missing }
+        }
+    };
+    let planned: Vec<f64> = planning.iter().map(|scored| scored.confidence).collect();
+    let mut reference = Histogram::planned(&planned);
+    tested.iter().for_each(|scored| reference.add(scored.confidence));
+    let certificate =
+        FieldCertificate { field: key.field.clone(), stratum: key.stratum, readings, verdict, reference };
+    Fitted { calibration, certificate }
+}
+
+fn calibrate(
+    key: &StratumKey,
+    kind: FieldKind,
+    fitting: &[&Example],
+    recalibrating: &[&Example],
+) -> Option<FieldCalibration> {
+    if fitting.len() < LEAST_FITTING || recalibrating.len() < LEAST_RECALIBRATING {
+        return None;
+    }
+    let mut features: Vec<FeatureWeight> = feature_names(kind)
+        .into_iter()
+        .enumerate()
+        .map(|(place, name)| standard(name, fitting.iter().map(|example| example.features[place])))
+        .collect();
+    let observations: Vec<Observation> = fitting
+        .iter()
+        .map(|example| Observation {
+            row: features
+                .iter()
+                .zip(&example.features)
+                .map(|(one, value)| one.standardised(*value))
+                .collect(),
+            offset: 0.0,
+            outcome: example.right,
+        })
+        .collect();
+    let regression = logistic::fit(&observations, RIDGE);
+    for (feature, weight) in features.iter_mut().zip(&regression.weights) {
+        feature.weight = *weight;
+    }
+    let mut calibration = FieldCalibration {
+        field: key.field.clone(),
+        stratum: key.stratum,
+        kind,
+        fitted_on: fitting.len() as u64,
+        recalibrated_on: recalibrating.len() as u64,
+        ridge: RIDGE,
+        intercept: regression.intercept,
+        features,
+        recalibration: Recalibration::fit(&[]),
+    };
+    let judgements: Vec<Judgement> = recalibrating
+        .iter()
+        .map(|example| Judgement { log_odds: calibration.log_odds(&example.features), right: example.right })
+        .collect();
+    calibration.recalibration = Recalibration::fit(&judgements);
+    Some(calibration)
+}
+
+/// Mean and deviation of a feature; one that never varies has the scale 1 and will weigh nothing.
+fn standard(name: &str, values: impl Iterator<Item = f64> + Clone) -> FeatureWeight {
+    let count = values.clone().count().max(1) as f64;
+    let mean = values.clone().sum::<f64>() / count;
+    let variance = values.map(|value| (value - mean).powi(2)).sum::<f64>() / count;
+    let scale = if variance > 1e-18 { variance.sqrt() } else { 1.0 };
+    FeatureWeight { name: name.to_owned(), mean, scale, weight: 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::score::Stratum;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    const TARGET: Target = Target { risk: 0.01, confidence: 0.95 };
+
+    /// Readings that are wrong the more often the smaller their first feature is; the others are
+    /// noise.
+    fn examples(count: usize, seed: u64) -> StratumExamples {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let width = feature_names(FieldKind::Digits).len();
+        let example = |place: usize, random: &mut ChaCha8Rng| {
+            let mut features: Vec<f64> = (0..width).map(|_| random.random_range(-1.0..1.0)).collect();
+            features[0] = -(random.random::<f64>().powi(3)) * 4.0;
+            let right = random.random_bool(logistic::sigmoid(7.0 + 2.0 * features[0]));
+            let part = [Part::Fit, Part::Recalibrate, Part::Certify, Part::Certify][place % 4];
+            Example { part, features, right, eligible: true }
+        };
+        let examples = (0..count).map(|place| example(place, &mut random)).collect();
+        StratumExamples { kind: FieldKind::Digits, examples }
+    }
+
+    fn fitted(stratum: StratumExamples) -> Fitted {
+        let key = StratumKey::new("phone", Stratum::Written);
+        fit(&BTreeMap::from([(key, stratum)]), TARGET).remove(0)
+    }
+
+    #[test]
+    fn confidence_is_the_share_that_is_right_on_readings_not_seen() {
+        let fitted = fitted(examples(10_000, 1)).calibration.expect("enough readings");
+        let mut unseen: Vec<(f64, bool)> = examples(40_000, 2)
+            .examples
+            .iter()
+            .map(|example| (fitted.confidence(&example.features), example.right))
+            .collect();
+        unseen.sort_by(|one, other| one.0.total_cmp(&other.0));
+        let gap = |bin: &[(f64, bool)]| {
+            let stated: f64 = bin.iter().map(|(confidence, _)| confidence).sum();
+            let right: f64 = bin.iter().map(|(_, right)| f64::from(*right)).sum();
+            (stated - right).abs() / unseen.len() as f64
+        };
+        let error: f64 = unseen.chunks(4000).map(gap).sum();
+        assert!(error < 0.01, "expected calibration error {error}");
+    }
+
+    #[test]
+    fn a_stratum_is_certified_where_its_certifying_readings_prove_it() {
+        let certificate = fitted(examples(10_000, 3)).certificate;
+        assert_eq!(certificate.readings, 5000);
+        let Verdict::Certified { accepted, errors, bound, coverage, .. } = certificate.verdict else {
+            panic!("{certificate:?}")
+        };
+        assert!(bound <= TARGET.risk && coverage > 0.7, "{certificate:?}");
+        assert!((errors as f64) < 0.01 * accepted as f64);
+        assert_eq!(certificate.reference.counts.iter().sum::<u64>(), 5000);
+    }
+
+    #[test]
+    fn few_readings_are_neither_calibrated_nor_certified() {
+        let fitted = fitted(examples(100, 4));
+        assert_eq!(fitted.calibration, None);
+        // 0.99^299 < 0.05.
+        assert_eq!(
+            fitted.certificate.verdict,
+            Verdict::TooLittleEvidence { accepted: 0, errors: 0, missing: 299 }
+        );
+    }
+
+    #[test]
+    fn the_same_readings_give_the_same_numbers() {
+        assert_eq!(fitted(examples(2000, 5)), fitted(examples(2000, 5)));
+    }
+}
