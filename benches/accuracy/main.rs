@@ -27,6 +27,7 @@ use uketsuke::page::Registration;
 use uketsuke::pipeline::{self, KnownApplication};
 use uketsuke::publish::{self, registration_for_reading};
 use uketsuke::read::{CroppedReading, Readers, read_page};
+use uketsuke::score::ScoreFiles;
 use uketsuke::settings::{self, Settings};
 use uketsuke::simulate::{Hands, Material, PageTruth, Writing};
 
@@ -79,10 +80,13 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let mut settings = Settings::load(None)?;
     settings.read.crop_dpi = CROP_DPI;
+    let mut readers = Readers::load(&settings)?;
+    let score_files = ScoreFiles::load(&settings.paths.calibration)?;
+    readers.weigh(score_files.fusion(readers.files()));
     let mut chain = Chain {
         forms: Forms::load_dir(&settings.paths.forms)?,
         finder: SymbolFinder::new(&settings.identify),
-        readers: Readers::load(&settings)?,
+        readers,
         variants: variants(&settings),
         settings,
     };

@@ -12,6 +12,7 @@ use crate::page::Registration;
 use crate::pipeline::{self, KnownApplication, PageLook, PageRead};
 use crate::publish::{self, registration_for_reading};
 use crate::read::{self, Readers};
+use crate::score::{ScoreFileError, ScoreFiles};
 use crate::settings::Settings;
 
 pub struct ScanReader {
@@ -35,6 +36,8 @@ pub enum LoadError {
     Forms(#[from] crate::form::FormError),
     #[error(transparent)]
     Readers(#[from] read::ReadError),
+    #[error(transparent)]
+    Calibration(#[from] ScoreFileError),
     #[error("{0}; run scripts/setup")]
     Pdfium(String),
 }
@@ -44,10 +47,13 @@ impl ScanReader {
     /// found out at the cost of the first scan that needs it.
     pub fn load(settings: Settings) -> Result<Self, LoadError> {
         pdfium::load(&settings.paths.pdfium()).map_err(|fault| LoadError::Pdfium(fault.to_string()))?;
+        let mut readers = Readers::load(&settings)?;
+        let fusion = ScoreFiles::load(&settings.paths.calibration)?.fusion(readers.files());
+        readers.weigh(fusion);
         Ok(Self {
             forms: Forms::load_dir(&settings.paths.forms)?,
             finder: SymbolFinder::new(&settings.identify),
-            readers: Readers::load(&settings)?,
+            readers,
             settings,
             open: None,
         })

@@ -12,12 +12,15 @@ use super::{ALTERNATIVES, Alternative, CellState, CharacterReading, LEAST_ALTERN
 
 /// Classes that are no characters.
 const BLANK: &str = "blank";
-const NO_CHARACTER: [(&str, CellState); 4] = [
+const NO_CHARACTER: [(&str, CellState); 3] = [
     ("struck_out", CellState::StruckOut),
     ("overwritten", CellState::Overwritten),
     ("several", CellState::Several),
-    ("other", CellState::StruckOut),
 ];
+
+/// A cell is struck out or the like where that is likelier than any character, and more likely
+/// than not; a doubtful character stays one, with the confidence that it has.
+const LEAST_IRREGULAR: f32 = 0.5;
 
 /// Kana that are published alike, and are one hypothesis: which of the two a person wrote is a
 /// question of size alone.
@@ -118,7 +121,7 @@ impl CellModel {
         };
         CharacterReading {
             value: ranked.first().map_or_else(String::new, |(value, _)| (*value).to_owned()),
-            state: if other.0 > best { other.1 } else { CellState::Written },
+            state: if other.0 > best.max(LEAST_IRREGULAR) { other.1 } else { CellState::Written },
             confidence: best.into(),
             alternatives: ranked.iter().skip(1).take(ALTERNATIVES).filter_map(likely).collect(),
         }

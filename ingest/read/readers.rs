@@ -140,6 +140,11 @@ impl Readers {
         Ok(Self { digits, katakana, lines, names, fusion: Fusion::default(), banks, files })
     }
 
+    /// Fuses the two readers of combs with these weights from now on.
+    pub fn weigh(&mut self, fusion: Fusion) {
+        self.fusion = fusion;
+    }
+
     /// The banks that exist; none where the table has not been fetched.
     pub fn banks(&self) -> Option<&BankTable> {
         self.banks.as_ref()

@@ -1,5 +1,6 @@
 //! The calibration and the certificate as files in `paths.calibration`.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use serde::Serialize;
 
 use super::{Calibration, Certificate};
 use crate::digest::Sha256;
+use crate::read::Fusion;
 
 pub const CALIBRATION_FILE: &str = "calibration.json";
 pub const CERTIFICATE_FILE: &str = "certificate.json";
@@ -42,6 +44,15 @@ impl ScoreFiles {
             calibration: load(&folder.join(CALIBRATION_FILE), Calibration::parse)?,
             certificate: load(&folder.join(CERTIFICATE_FILE), Certificate::parse)?,
         })
+    }
+}
+
+impl ScoreFiles {
+    /// The weights that the readers of combs are fused with: those of the calibration where it was
+    /// made with these models.
+    pub fn fusion(&self, models: &BTreeMap<String, Sha256>) -> Fusion {
+        let fitting = self.calibration.iter().filter(|file| file.content.applies.models == *models);
+        fitting.map(|file| file.content.fusion).next().unwrap_or_default()
     }
 }
 
