@@ -379,6 +379,11 @@ fn table(fields: &[FieldCertificate], last: impl Fn(&FieldCertificate) -> String
                 let missing = format!("needs {missing} more readings");
                 (accepted, errors, "-".to_owned(), "-".to_owned(), missing)
             }
+            Verdict::NotCalibrated { fit_missing, recalibrate_missing } => {
+                let missing =
+                    format!("needs {fit_missing} more to fit, {recalibrate_missing} to recalibrate");
+                (0, 0, "-".to_owned(), "-".to_owned(), missing)
+            }
         };
         let mut row = vec![field.field.clone(), field.stratum.to_string(), field.readings.to_string()];
         row.extend([accepted.to_string(), errors.to_string(), bound, coverage, threshold]);

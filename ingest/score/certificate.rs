@@ -75,6 +75,9 @@ pub enum Verdict {
     Certified { threshold: f64, accepted: u64, errors: u64, bound: f64, coverage: f64 },
     /// Nothing is accepted. `missing` more certifying readings without an error would be needed.
     TooLittleEvidence { accepted: u64, errors: u64, missing: u64 },
+    /// There are no confidences that could be certified: so many more readings would be needed to
+    /// fit them, and to recalibrate.
+    NotCalibrated { fit_missing: u64, recalibrate_missing: u64 },
 }
 
 impl Certificate {
@@ -100,7 +103,7 @@ impl Certificate {
                     Verdict::Certified { threshold, bound, .. } => {
                         share(threshold) && bound <= certificate.target_risk
                     }
-                    Verdict::TooLittleEvidence { .. } => true,
+                    Verdict::TooLittleEvidence { .. } | Verdict::NotCalibrated { .. } => true,
                 };
             if !sound {
                 return Err(format!("{key}: its numbers make no certificate"));

@@ -70,14 +70,19 @@ fn fit_stratum(key: &StratumKey, stratum: &StratumExamples, target: Target) -> F
             .collect()
     };
     let (planning, tested) = (scored(&recalibrating), scored(&certifying));
-    let outcome = Plan::new(&planning, tested.len() as u64, target).test(&tested);
     let readings = certifying.len() as u64;
+    let outcome =
+        calibration.as_ref().map(|_| Plan::new(&planning, tested.len() as u64, target).test(&tested));
     let verdict = match outcome {
-        Outcome::Certified { threshold, accepted, errors, bound } => {
+        None => Verdict::NotCalibrated {
+            fit_missing: LEAST_FITTING.saturating_sub(fitting.len()) as u64,
+            recalibrate_missing: LEAST_RECALIBRATING.saturating_sub(recalibrating.len()) as u64,
+        },
+        Some(Outcome::Certified { threshold, accepted, errors, bound }) => {
             let coverage = accepted as f64 / readings as f64;
             Verdict::Certified { threshold, accepted, errors, bound, coverage }
         }
-        Outcome::TooLittleEvidence { accepted, errors, missing } => {
+        Some(Outcome::TooLittleEvidence { accepted, errors, missing }) => {
             Verdict::TooLittleEvidence { accepted, errors, missing }
         }
     };
@@ -211,11 +216,8 @@ mod tests {
     fn few_readings_are_neither_calibrated_nor_certified() {
         let fitted = fitted(examples(100, 4));
         assert_eq!(fitted.calibration, None);
-        // 0.99^299 < 0.05.
-        assert_eq!(
-            fitted.certificate.verdict,
-            Verdict::TooLittleEvidence { accepted: 0, errors: 0, missing: 299 }
-        );
+        let missing = Verdict::NotCalibrated { fit_missing: 25, recalibrate_missing: 5 };
+        assert_eq!(fitted.certificate.verdict, missing);
     }
 
     #[test]
