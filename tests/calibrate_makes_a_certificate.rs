@@ -116,6 +116,7 @@ fn truth(form: &Form, serial: u64) -> PageTruth {
         dpi: 300,
         map: None,
         symbols: Vec::new(),
+        disturbances: Vec::new(),
         fields: BTreeMap::from([(FIELD.to_owned(), entry)]),
     }
 }

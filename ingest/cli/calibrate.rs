@@ -39,7 +39,7 @@ use crate::store::drift::{self, Standing};
 /// (--judged; `proven`). People must have judged a random sample of all readings, not of doubtful
 /// ones. With both, the certificate is provisional.
 ///
-/// Applications are divided by a hash of their ID: a quarter fits, a quarter recalibrates and plans,
+/// Applications are divided by a hash of their ID: 20 % fit, 15 % recalibrate and plan,
 /// half certifies. To prove a risk of 0.14 % at 95 %, a field needs 2,139 accepted certifying readings
 /// without an error, and more with errors: some 6,000 applications.
 ///

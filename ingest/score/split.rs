@@ -28,15 +28,17 @@ pub struct Split {
 
 /// Shares of all applications that fit, and that recalibrate; the rest certifies, for the number
 /// of certified readings is what a bound is made of.
-const FIT_SHARE: f64 = 0.25;
-const RECALIBRATE_SHARE: f64 = 0.25;
+const FIT_SHARE: f64 = 0.2;
+const RECALIBRATE_SHARE: f64 = 0.15;
 
 impl Split {
     pub fn new(seed: &str) -> Self {
         Self {
-            rule: "first 64 bits of SHA-256(\"uketsuke.split.1\" NUL seed NUL application ID) as a share: \
-                   below 0.25 fit, below 0.50 recalibrate, else certify; one capture an application"
-                .to_owned(),
+            rule: format!(
+                "first 64 bits of SHA-256(\"uketsuke.split.1\" NUL seed NUL application ID) as a share: \
+                 below {FIT_SHARE} fit, below {} recalibrate, else certify; one capture an application",
+                FIT_SHARE + RECALIBRATE_SHARE
+            ),
             seed: seed.to_owned(),
         }
     }
@@ -71,7 +73,7 @@ mod tests {
             assert_eq!(split.part(application), split.part(application));
             *counts.entry(split.part(application)).or_default() += 1;
         }
-        for (part, share) in [(Part::Fit, 0.25), (Part::Recalibrate, 0.25), (Part::Certify, 0.5)] {
+        for (part, share) in [(Part::Fit, 0.2), (Part::Recalibrate, 0.15), (Part::Certify, 0.65)] {
             let found = f64::from(counts[&part]) / 20_000.0;
             assert!((found - share).abs() < 0.02, "{part:?}: {found}");
         }
