@@ -2,9 +2,11 @@
 //! to stdout, progress and errors to stderr; the exit code is 0, 1 (it failed) or 2 (wrong usage).
 
 mod doctor;
+mod evaluate;
 mod forms;
 mod ingest;
 mod inspect;
+mod judged;
 mod quarantine;
 mod reader;
 mod recognize;
@@ -53,6 +55,7 @@ enum Command {
     /// Print forms, or show their layout
     Forms(forms::Arguments),
     Ingest(ingest::Arguments),
+    Evaluate(evaluate::Arguments),
     Serve(serve::Arguments),
     Inspect(inspect::Arguments),
     Doctor(doctor::Arguments),
@@ -121,6 +124,7 @@ pub fn main() -> ExitCode {
     let result = match command {
         Command::Forms(arguments) => forms::run(&common, arguments),
         Command::Ingest(arguments) => ingest::run(&common, arguments),
+        Command::Evaluate(arguments) => evaluate::run(&common, arguments),
         Command::Serve(arguments) => serve::run(&common, arguments),
         Command::Inspect(arguments) => inspect::run(&common, arguments),
         Command::Doctor(arguments) => doctor::run(&common, arguments),
