@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::{Judged, PageFacts, Truth};
 use crate::application_id::ApplicationId;
 use crate::digest::Sha256;
 use crate::form::{FieldKind, Forms};
 use crate::page::Quality;
 use crate::publish::{FormVersion, Provenance, RECORD_SCHEMA, Record, RecordField, RecordPage, Source};
-use crate::read::{CellState, CharacterReading, InkState};
+use crate::read::{CellState, CharacterReading, FieldReading, InkState};
 use crate::score::Disposition;
 use crate::simulate::{Entry, PageTruth, Written};
 
@@ -75,7 +76,8 @@ pub fn entry(kind: FieldKind, written: &str) -> Entry {
         .collect();
     let value = cells.concat();
     let corrected = written
-        .char_indices()
+        .chars()
+        .enumerate()
         .filter(|&(_, sign)| sign == '#')
         .map(|(cell, _)| crate::simulate::Correction { cell, struck: "3".to_owned() })
         .collect();
@@ -84,6 +86,43 @@ pub fn entry(kind: FieldKind, written: &str) -> Entry {
         FieldKind::Text | FieldKind::Mark | FieldKind::Signature => Written::Line(value.clone()),
     };
     Entry { written, value: Some(value).filter(|value| !value.is_empty()), corrected }
+}
+
+/// A field of its own capture.
+pub fn judged(name: &str, kind: FieldKind, written: &str, read: &str, confidence: f64) -> Judged {
+    let field = crate::form::Field {
+        name: name.to_owned(),
+        kind,
+        printed: false,
+        align: None,
+        cells: Vec::new(),
+        options: Vec::new(),
+    };
+    let truth = Truth::of(&field, &entry(kind, written));
+    let published = published(kind, read, confidence);
+    Judged {
+        capture_id: format!("capture of {name}, {confidence}"),
+        form: form(),
+        kind,
+        name: name.to_owned(),
+        reading: FieldReading {
+            field: name.to_owned(),
+            value: published.value.clone(),
+            score: confidence,
+            state: published.ink.unwrap_or(InkState::Blank),
+            characters: published.characters.clone(),
+            evidence: Vec::new(),
+        },
+        page: PageFacts { residual_px: 0.4, dpi: 300.0, quality: QUALITY },
+        right: truth.admits(kind, published.value.as_deref()),
+        published,
+        truth,
+    }
+}
+
+/// An account number.
+pub fn account(written: &str, read: &str, confidence: f64) -> Judged {
+    judged("account_number", FieldKind::Digits, written, read, confidence)
 }
 
 /// A record of one page with these readings.

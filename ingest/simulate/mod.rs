@@ -39,7 +39,7 @@ mod truth;
 pub use applicant::{Correction, Entry, Written};
 pub use drops::{Order, Summary, simulate};
 pub use files::Format;
-pub use fonts::{Fonts, Hands};
+pub use fonts::{Font, Fonts, Hands};
 pub use hand::Hand;
 pub use press::Press;
 pub use truth::{PageTruth, SymbolTruth};
