@@ -1,8 +1,6 @@
 //! `uketsuke calibrate`: confidences that hold, and the risk certificate; and how the one in use
 //! stands.
 
-use std::fs::File;
-use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
@@ -11,11 +9,10 @@ use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
-use super::{Common, with_database};
+use super::{Common, judged, with_database};
 use crate::digest::Sha256;
-use crate::evaluate::{Collection, Collections, Counts, Opinions, Skipped, Truths, records};
+use crate::evaluate::{Collection, Collections, Opinions, Parts, Skipped, Truths};
 use crate::form::Forms;
-use crate::publish::Record;
 use crate::read::Fusion;
 use crate::score::{
     Basis, CALIBRATION_FILE, CALIBRATION_SCHEMA, CERTIFICATE_FILE, CERTIFICATE_SCHEMA, Calibration,
@@ -24,7 +21,6 @@ use crate::score::{
 };
 use crate::settings::Settings;
 use crate::store::Database;
-use crate::store::captures::current_records;
 use crate::store::drift::{self, Standing};
 
 /// Calibrate confidences on readings whose truth is known, and make the risk certificate
@@ -123,29 +119,16 @@ fn make(common: &Common, settings: &Settings, arguments: &Make) -> anyhow::Resul
     );
     let forms = Forms::load_dir(&settings.paths.forms)?;
     let in_use = ScoreFiles::load(&settings.paths.calibration)?;
-    let (mut truths, mut opinions) = (Truths::default(), Opinions::default());
-    for path in &arguments.truth {
-        truths.read(path, open(path)?)?;
-    }
+    let truths = judged::truths(&arguments.truth)?;
+    let mut opinions = Opinions::default();
     for path in &arguments.judged {
-        opinions.read(path, open(path)?)?;
+        opinions
+            .read(judged::open(path)?)
+            .with_context(|| format!("{} cannot be used as judgements", path.display()))?;
     }
     let split = Split::new(&arguments.seed);
     let mut collections = Collections::new(&forms, &truths, &opinions, &split, in_use.calibration.as_ref());
-    let path = arguments.records.as_deref();
-    match path {
-        Some(path) if path == Path::new("-") => {
-            for record in records(path, io::stdin().lock()) {
-                collections.add(&record?);
-            }
-        }
-        Some(path) => {
-            for record in records(path, open(path)?) {
-                collections.add(&record?);
-            }
-        }
-        None => with_database(common, async |database: &Database| from(database, &mut collections).await)?,
-    }
+    judged::each_record(common, arguments.records.as_deref(), |record| collections.add(&record))?;
     let (collection, skipped) = collections.latest();
     let collection = collection.with_context(|| {
         format!(
@@ -160,29 +143,6 @@ fn make(common: &Common, settings: &Settings, arguments: &Make) -> anyhow::Resul
         return weigh(common, folder, &collection, basis, split, data, skipped);
     }
     certify(common, arguments, folder, &collection, basis, split, data, skipped)
-}
-
-fn open(path: &Path) -> anyhow::Result<BufReader<File>> {
-    Ok(BufReader::new(File::open(path).with_context(|| format!("{}: cannot be opened", path.display()))?))
-}
-
-/// Records fetched at once; no transaction stays open between.
-const CHUNK: u32 = 200;
-
-async fn from(database: &Database, collections: &mut Collections<'_>) -> anyhow::Result<()> {
-    let mut after = None;
-    loop {
-        let chunk = current_records(database, None, after, CHUNK).await?;
-        let Some(last) = chunk.last() else { return Ok(()) };
-        after = Some(last.place);
-        for current in &chunk {
-            // The parser's message may repeat what an applicant wrote.
-            let record: Record = serde_json::from_str(&current.json).map_err(|error| {
-                anyhow::anyhow!("{}: no record, at character {}", current.key, error.column())
-            })?;
-            collections.add(&record);
-        }
-    }
 }
 
 fn description(arguments: &Make, truths: &Truths, opinions: &Opinions) -> String {
@@ -261,7 +221,7 @@ struct Made<'a> {
     basis: Basis,
     target_risk: f64,
     confidence: f64,
-    applications: Counts,
+    applications: Parts,
     left_out: Skipped,
     fields: &'a [FieldCertificate],
 }
@@ -326,7 +286,7 @@ fn certify(
         println!("{}", serde_json::to_string(&made)?);
         return Ok(());
     }
-    let Counts { fit, recalibrate, certify } = collection.applications;
+    let Parts { fit, recalibrate, certify } = collection.applications;
     println!("{}", table(&certificate.fields, |_| String::new()));
     println!("{}", summary(&certificate));
     println!(

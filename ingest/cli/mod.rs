@@ -3,9 +3,11 @@
 
 mod calibrate;
 mod doctor;
+mod evaluate;
 mod forms;
 mod ingest;
 mod inspect;
+mod judged;
 mod quarantine;
 mod reader;
 mod recognize;
@@ -55,6 +57,7 @@ enum Command {
     /// Print forms, or show their layout
     Forms(forms::Arguments),
     Ingest(ingest::Arguments),
+    Evaluate(evaluate::Arguments),
     Serve(serve::Arguments),
     Inspect(inspect::Arguments),
     Doctor(doctor::Arguments),
@@ -124,6 +127,7 @@ pub fn main() -> ExitCode {
         Command::Calibrate(arguments) => calibrate::run(&common, arguments),
         Command::Forms(arguments) => forms::run(&common, arguments),
         Command::Ingest(arguments) => ingest::run(&common, arguments),
+        Command::Evaluate(arguments) => evaluate::run(&common, arguments),
         Command::Serve(arguments) => serve::run(&common, arguments),
         Command::Inspect(arguments) => inspect::run(&common, arguments),
         Command::Doctor(arguments) => doctor::run(&common, arguments),

@@ -39,16 +39,25 @@ async fn print(
     application: Option<ApplicationId>,
     output: &mut impl Write,
 ) -> anyhow::Result<()> {
+    each(database, application, |record| Ok(writeln!(output, "{record}")?)).await?;
+    Ok(output.flush()?)
+}
+
+/// Shows the JSON of every current record to `visit`, in the order of application IDs.
+pub(super) async fn each(
+    database: &Database,
+    application: Option<ApplicationId>,
+    mut visit: impl FnMut(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let mut after = None;
     loop {
         let records = current_records(database, application, after, CHUNK).await?;
-        let Some(last) = records.last() else { break };
+        let Some(last) = records.last() else { return Ok(()) };
         after = Some(last.place);
         for record in records {
-            writeln!(output, "{}", record.json)?;
+            visit(&record.json)?;
         }
     }
-    Ok(output.flush()?)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

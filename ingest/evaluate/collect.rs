@@ -16,6 +16,7 @@ use crate::score::{
     Applies, Calibration, Example, Identified, Part, Split, Stratum, StratumExamples, StratumKey, features,
     is_eligible,
 };
+use crate::simulate::PageTruth;
 
 /// Readings that were made alike: by the same models, fused with the same weights, from the same
 /// forms.
@@ -25,7 +26,7 @@ pub struct Collection {
     pub fusion: Fusion,
     pub strata: BTreeMap<StratumKey, StratumExamples>,
     pub cells: FusionCells,
-    pub applications: Counts,
+    pub applications: Parts,
     /// Whose readings are in; of an application the first capture counts, for two of them are not
     /// two draws.
     seen: BTreeSet<ApplicationId>,
@@ -34,13 +35,13 @@ pub struct Collection {
 
 /// Applications by what their readings are used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Counts {
+pub struct Parts {
     pub fit: u64,
     pub recalibrate: u64,
     pub certify: u64,
 }
 
-impl Counts {
+impl Parts {
     pub fn total(self) -> u64 {
         self.fit + self.recalibrate + self.certify
     }
@@ -99,7 +100,7 @@ impl<'a> Collections<'a> {
         }
         let judged = match self.opinions.of(record) {
             Some(seen) => judge_seen(record, seen, self.forms),
-            None => judge(record, &self.truths.of(record), self.forms),
+            None => judge(record, &self.truths_of(record), self.forms),
         };
         if judged.is_empty() {
             self.skipped.no_truth += 1;
@@ -112,6 +113,10 @@ impl<'a> Collections<'a> {
             return;
         }
         collection.take(record, part, &judged);
+    }
+
+    fn truths_of(&self, record: &Record) -> Vec<&'a PageTruth> {
+        record.pages.iter().filter_map(|page| self.truths.of(record, page)).collect()
     }
 
     /// The collection of the latest records, and what was left out. None where nothing is known of

@@ -78,6 +78,11 @@ impl Truth {
         Self { value, also: None, cells: Vec::new(), irregular: BTreeMap::new() }
     }
 
+    /// Whether anything stands in the field.
+    pub fn is_written(&self) -> bool {
+        self.value.is_some() || self.also.is_some() || self.cells.iter().any(|cell| !cell.is_empty())
+    }
+
     /// Whether `value` may be published.
     pub fn admits(&self, kind: FieldKind, value: Option<&str>) -> bool {
         let value = value.map(|value| normal(kind, value));
@@ -86,7 +91,7 @@ impl Truth {
 }
 
 /// Values that differ by writing alone are one: width, blanks in texts; kana in their Zengin form.
-fn normal(kind: FieldKind, value: &str) -> String {
+pub(super) fn normal(kind: FieldKind, value: &str) -> String {
     match kind {
         FieldKind::Kana => ZenginName::of(value).map_or_else(|_| value.to_owned(), |name| name.key()),
         FieldKind::Text => value.nfkc().filter(|character| !character.is_whitespace()).collect(),

@@ -23,6 +23,9 @@ const DARKER: u8 = 48;
 /// Posterior mass below this is no reading.
 const LEAST_MASS: f64 = 1e-6;
 
+/// Characters with their posteriors.
+type Named = Vec<(String, f64)>;
+
 /// A comb as a line.
 pub(super) struct CombLine {
     pub gray: GrayImage,
@@ -118,7 +121,7 @@ impl CombLine {
                 continue;
             };
             // The character and its mark are one to the line model, and two cells here.
-            let (mut bases, mut marks): (Vec<(String, f64)>, Vec<(String, f64)>) = (Vec::new(), Vec::new());
+            let (mut bases, mut marks) = (Named::new(), Named::new());
             for (name, posterior) in named {
                 let mut parts = name.nfd();
                 bases.extend(parts.next().map(|base| (base.to_string(), posterior)));
@@ -150,11 +153,7 @@ impl Inked {
 
 /// The posterior that a part of the line holds each character of the alphabet: what the steps there
 /// say beside the blank, as far as they say anything, and no preference for the rest.
-fn slot_posteriors(
-    part: &Range<f64>,
-    posteriors: &Posteriors<'_>,
-    alphabet: &LineAlphabet,
-) -> Vec<(String, f64)> {
+fn slot_posteriors(part: &Range<f64>, posteriors: &Posteriors<'_>, alphabet: &LineAlphabet) -> Named {
     let mut sums = vec![0.0; alphabet.names.len()];
     let mut ln_blank = 0.0;
     for step in posteriors.steps_in(part) {
@@ -178,8 +177,8 @@ fn slot_posteriors(
     alphabet.names.iter().zip(sums).map(|(name, sum)| (name.to_string(), posterior(sum))).collect()
 }
 
-fn summed(named: Vec<(String, f64)>) -> Vec<(String, f64)> {
-    let mut sums: Vec<(String, f64)> = Vec::new();
+fn summed(named: Named) -> Named {
+    let mut sums = Named::new();
     for (name, posterior) in named {
         match sums.iter_mut().find(|(other, _)| *other == name) {
             Some((_, sum)) => *sum += posterior,
@@ -189,6 +188,6 @@ fn summed(named: Vec<(String, f64)>) -> Vec<(String, f64)> {
     sums
 }
 
-fn reading(named: Vec<(String, f64)>) -> CharacterReading {
+fn reading(named: Named) -> CharacterReading {
     fuse::ranked(named, CellState::Written)
 }

@@ -110,12 +110,10 @@ impl LineModel {
             let (class, posterior) =
                 best.fold((0, f32::NEG_INFINITY), |best, next| if next.1 > best.1 { next } else { best });
             match runs.last_mut() {
-                Some((_, peak, surest)) if class != 0 && class == before => {
-                    if posterior > *surest {
-                        (*peak, *surest) = (step, posterior);
-                    }
+                Some((_, peak, surest)) if class != 0 && class == before && posterior > *surest => {
+                    (*peak, *surest) = (step, posterior);
                 }
-                _ if class != 0 => runs.push((class, step, posterior)),
+                _ if class != 0 && class != before => runs.push((class, step, posterior)),
                 _ => {}
             }
             before = class;

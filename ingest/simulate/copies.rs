@@ -7,8 +7,7 @@ use tiny_skia::PathBuilder;
 
 use super::applicant::Application;
 use super::bank::AccountKind;
-use super::fonts::{self, Fonts};
-use super::hand::placed;
+use super::fonts::Fonts;
 use super::ink::{Ink, Medium, Pen, rectangle};
 use super::random;
 use crate::form::{FormPage, Printed};
@@ -189,20 +188,8 @@ impl Copy<'_> {
 
     /// Prints a line whose baseline begins at (x, y), `em` millimetres high.
     fn text(&mut self, text: &str, x: f64, y: f64, em: f64) {
-        let face = self.fonts.printed.face();
-        let baseline = f64::from(face.ascender()) / f64::from(face.units_per_em());
-        let mut along = x;
-        for character in text.chars() {
-            let Some(glyph) = fonts::glyph(&face, character) else {
-                along += em / 2.0;
-                continue;
-            };
-            let path = placed(&glyph, |[gx, gy]| {
-                self.place(along + f64::from(gx) * em, y + (f64::from(gy) - baseline) * em)
-            });
-            along += f64::from(glyph.advance) * em;
-            self.push(path, Pen::Area, 36, self.toner);
-        }
+        let paths = self.fonts.printed.line(text, em, |dx, dy| self.place(x + dx, y + dy));
+        paths.into_iter().for_each(|path| self.push(Some(path), Pen::Area, 36, self.toner));
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use ttf_parser::{Face, OutlineBuilder};
 
 use super::SimulateError;
+use super::hand::placed;
 
 /// Whose handwriting is imitated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -47,7 +48,8 @@ pub struct Fonts {
     pub(super) printed: Font,
 }
 
-pub(super) struct Font {
+/// A font's outlines.
+pub struct Font {
     bytes: Vec<u8>,
 }
 
@@ -64,11 +66,38 @@ impl Fonts {
         };
         let handwritten =
             names.iter().map(|name| Font::load(&Path::new(FOLDER).join(name))).collect::<Result<_, _>>()?;
-        Ok(Self { group, handwritten, printed: Font::load(Path::new(PRINTED))? })
+        Ok(Self { group, handwritten, printed: Font::for_print()? })
     }
 }
 
 impl Font {
+    /// The one for print.
+    ///
+    /// # Errors
+    /// It is not installed.
+    pub fn for_print() -> Result<Self, SimulateError> {
+        Self::load(Path::new(PRINTED))
+    }
+
+    /// The outlines of a line of print whose baseline begins at (0, 0), `em` high, x to the right and
+    /// y down, with every point put through `place`.
+    pub fn line(&self, text: &str, em: f64, place: impl Fn(f64, f64) -> (f32, f32)) -> Vec<tiny_skia::Path> {
+        let face = self.face();
+        let baseline = f64::from(face.ascender()) / f64::from(face.units_per_em());
+        let mut along = 0.0;
+        let mut paths = Vec::new();
+        for character in text.chars() {
+            let Some(glyph) = glyph(&face, character) else {
+                along += em / 2.0;
+                continue;
+            };
+            let at = |[x, y]: [f32; 2]| place(along + f64::from(x) * em, (f64::from(y) - baseline) * em);
+            paths.extend(placed(&glyph, at));
+            along += f64::from(glyph.advance) * em;
+        }
+        paths
+    }
+
     fn load(path: &Path) -> Result<Self, SimulateError> {
         let unusable = |reason: String| SimulateError::Font { path: PathBuf::from(path), reason };
         let bytes = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;

@@ -40,7 +40,8 @@ pub(super) fn befall(field: &Field, entry: &mut Entry, clumsiness: Clumsiness, s
     let Entry { written, corrected, .. } = entry;
     match (written, field.kind) {
         (Written::Cells(cells), FieldKind::Digits) if cells.iter().all(String::is_empty) => {
-            if source.random_bool(clumsiness.per_field) {
+            let happens = source.random_bool(clumsiness.per_field);
+            if happens {
                 begin_by_mistake(cells.len(), corrected, source);
             }
         }
@@ -54,7 +55,8 @@ pub(super) fn befall(field: &Field, entry: &mut Entry, clumsiness: Clumsiness, s
             comb.restore();
         }
         (Written::Line(option), FieldKind::Mark) => {
-            if source.random_bool(clumsiness.per_field) {
+            let happens = source.random_bool(clumsiness.per_field);
+            if happens {
                 mark_another(field, option, corrected, source);
             }
         }

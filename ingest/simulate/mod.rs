@@ -48,7 +48,7 @@ pub use applicant::{Correction, Entry, Outcome, Written};
 pub use disturbance::Disturbance;
 pub use drops::{Order, Summary, simulate};
 pub use files::Format;
-pub use fonts::{Fonts, Hands};
+pub use fonts::{Font, Fonts, Hands};
 pub use hand::Hand;
 pub use material::{Material, Writing};
 pub use press::Press;
