@@ -244,5 +244,6 @@ fn what_does_not_belong_together_is_refused_with_the_reason() {
     let output = mail.calibrate(&["--records", "@records", "--judged", "@judged", "--out", "@made"]);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
-    assert!(errors.contains("records:1: this is no record") && !errors.contains("0312345678"), "{errors}");
+    assert!(errors.contains("line 1 is JSON, but not a record"), "{errors}");
+    assert!(errors.contains("records cannot be used") && !errors.contains("0312345678"), "{errors}");
 }

@@ -187,7 +187,7 @@ fn katakana_are_read_with_a_space_where_a_cell_is_left_out() {
     let mut page = Page::new();
     let holder = page.comb("account_holder_kana", FieldKind::Kana, 10.0, SETO, "ヤマダ_ハナコ____");
     let readings = read(page, vec![holder], false);
-    assert_eq!(readings[0].value.as_deref(), Some("ヤマダ ハナコ"));
+    assert_eq!(readings[0].value.as_deref(), Some("ﾔﾏﾀﾞ ﾊﾅｺ"));
     assert_eq!(readings[0].characters.len(), 7);
 }
 
