@@ -13,7 +13,7 @@ mod support;
 mod table;
 mod tally;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -27,7 +27,7 @@ use uketsuke::page::Registration;
 use uketsuke::pipeline::{self, KnownApplication};
 use uketsuke::publish::{self, registration_for_reading};
 use uketsuke::read::{CroppedReading, Readers, read_page};
-use uketsuke::score::ScoreFiles;
+use uketsuke::score::{PageFacts, ScoreFiles, Scorer};
 use uketsuke::settings::{self, Settings};
 use uketsuke::simulate::{Hands, Material, PageTruth, Writing};
 
@@ -83,10 +83,14 @@ fn main() -> anyhow::Result<()> {
     let mut readers = Readers::load(&settings)?;
     let score_files = ScoreFiles::load(&settings.paths.calibration)?;
     readers.weigh(score_files.fusion(readers.files()));
+    // A certificate on simulated pages is what there is to be measured.
+    let scorer =
+        Scorer::new(score_files, &settings::Score { accept_provisional: true, ..settings.score.clone() });
     let mut chain = Chain {
         forms: Forms::load_dir(&settings.paths.forms)?,
         finder: SymbolFinder::new(&settings.identify),
         readers,
+        scorer,
         variants: variants(&settings),
         settings,
     };
@@ -170,6 +174,7 @@ struct Chain {
     forms: Forms,
     finder: SymbolFinder,
     readers: Readers,
+    scorer: Scorer,
     variants: Vec<Variant>,
     settings: Settings,
 }
@@ -215,9 +220,19 @@ impl Chain {
             let start = Instant::now();
             publish::encode(&image, Registration::rotation(registration), &self.settings.publish)?;
             tally.time(reading, before_reading + reading + start.elapsed());
+            let weighed_by = self.scorer.calibration().map(|file| file.sha256);
+            let suspended = BTreeSet::new();
+            let scoring = self.scorer.scoring(self.readers.files(), weighed_by, form, &suspended);
+            let facts = PageFacts {
+                residual_px: registration.residual_px,
+                dpi: registration.map.dpi(),
+                quality: look.quality,
+            };
             for (field, reading) in form_page.fields.iter().zip(&readings) {
                 if let Some(entry) = truth.fields.get(&field.name) {
+                    let score = scoring.score(field, Some((&reading.reading, &facts)));
                     tally.field(field, entry, &reading.reading);
+                    tally.score(field, entry, &reading.reading, &score);
                 }
             }
             compare(truth, &readings, form_page, engines, tally)?;

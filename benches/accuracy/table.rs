@@ -1,8 +1,11 @@
 //! The one table.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
+
+use uketsuke::evaluate::reliability;
 
 use crate::Variant;
 use crate::engines::Engine;
@@ -24,6 +27,17 @@ pub fn of(tallies: &[Tally], variants: &[Variant], engines: &[Box<dyn Engine>]) 
     rows.shares("combs with a mishap read as something else", |tally| tally.mishaps_unnoticed);
     rows.shares("marks wrong", |tally| tally.marks_wrong);
     rows.shares("marks unclear", |tally| tally.marks_unclear);
+    let names: BTreeSet<&str> =
+        tallies.iter().flat_map(|tally| tally.scores.keys()).map(String::as_str).collect();
+    for name in names {
+        let scores = |tally: &Tally| tally.scores.get(name).cloned().unwrap_or_default();
+        rows.shares(&format!("{name}: accepted"), |tally| scores(tally).accepted);
+        rows.shares(&format!("{name}: of these wrong"), |tally| scores(tally).accepted_wrong);
+        rows.texts(&format!("{name}: expected calibration error"), |tally| {
+            let error = reliability(&scores(tally).readings).expected_calibration_error;
+            error.map_or_else(|| "–".to_owned(), |error| format!("{:.2} %", error * 100.0))
+        });
+    }
     for engine in engines.iter().map(|engine| engine.name()) {
         let accuracy = |tally: &Tally| tally.others.get(engine).cloned().unwrap_or_default();
         let mut row = |what: &str, share: fn(Accuracy) -> Share| {

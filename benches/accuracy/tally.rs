@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use uketsuke::evaluate::{Scored, Truth};
 use uketsuke::form::{Field, FieldKind};
 use uketsuke::kana::ZenginName;
 use uketsuke::read::{CellState, CharacterReading, CroppedReading, FieldReading, InkState};
+use uketsuke::score::{Disposition, FieldScore};
 use uketsuke::simulate::{Entry, Outcome, PageTruth, Written};
 use unicode_normalization::UnicodeNormalization;
 
@@ -34,6 +36,17 @@ pub struct Accuracy {
     pub holder: Share,
 }
 
+/// What the scores of a field's readings are worth.
+#[derive(Debug, Clone, Default)]
+pub struct Scores {
+    /// Of the fields that are written.
+    pub accepted: Share,
+    /// Of the accepted ones.
+    pub accepted_wrong: Share,
+    /// Confidence and whether the value is right, of all readings that have a value.
+    pub readings: Vec<Scored>,
+}
+
 pub struct Tally {
     pub source: &'static str,
     has_kana: bool,
@@ -42,6 +55,8 @@ pub struct Tally {
     pub ours: Accuracy,
     /// The holder by the reader's variants, in their order.
     pub holders: Vec<Share>,
+    /// By field name.
+    pub scores: BTreeMap<String, Scores>,
     pub others: BTreeMap<&'static str, Accuracy>,
     /// Taken for characters.
     pub blank_cells: Share,
@@ -65,6 +80,7 @@ impl Tally {
             unregistered: 0,
             ours: Accuracy::default(),
             holders: Vec::new(),
+            scores: BTreeMap::new(),
             others: BTreeMap::new(),
             blank_cells: Share::default(),
             struck_cells: Share::default(),
@@ -132,6 +148,26 @@ impl Tally {
         }
         if field.name == ACCOUNT_NUMBER {
             self.ours.account_number.add(reading.value == entry.value);
+        }
+    }
+
+    /// What was made of one field's score; kana of another source than the digits are left out.
+    pub fn score(&mut self, field: &Field, entry: &Entry, reading: &FieldReading, score: &FieldScore) {
+        if field.kind == FieldKind::Kana && !self.has_kana {
+            return;
+        }
+        let truth = Truth::of(field, entry);
+        let right = truth.admits(field.kind, reading.value.as_deref());
+        let scores = self.scores.entry(field.name.clone()).or_default();
+        let accepted = score.disposition == Disposition::Accepted;
+        if truth.value.is_some() {
+            scores.accepted.add(accepted);
+        }
+        if accepted {
+            scores.accepted_wrong.add(!right);
+        }
+        if reading.value.is_some() {
+            scores.readings.push(Scored { confidence: score.confidence, right });
         }
     }
 

@@ -304,6 +304,7 @@ mod tests {
             software: "1".to_owned(),
             models: BTreeMap::from([("digits".to_owned(), Sha256::of(model))]),
             forms: BTreeMap::new(),
+            calibration: None,
         }
     }
 

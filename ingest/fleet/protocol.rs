@@ -42,6 +42,8 @@ pub struct Loaded {
     pub models: BTreeMap<String, Sha256>,
     /// SHA-256 of each form file, by `form@version`.
     pub forms: BTreeMap<String, Sha256>,
+    /// SHA-256 of the calibration file, whose weights shape every reading of a comb.
+    pub calibration: Option<Sha256>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::protocol::Loaded;
 use super::work::{StoredPage, WorkError, Worker, identity};
 use crate::application_id::ApplicationId;
 use crate::check::{self, Circumstances};
@@ -36,7 +37,7 @@ impl Worker {
         let states = applications::states(&self.database, &ids).await?;
         let households = register::households(&self.database, &ids).await?;
         let suspended = self.suspended().await?;
-        let models = self.readers.loaded().models;
+        let Loaded { models, calibration, .. } = self.readers.loaded();
         let mut tally = Tally::default();
 
         let captured: BTreeMap<u32, CapturedPage> = pages
@@ -75,7 +76,7 @@ impl Worker {
             let form = self.forms.find(&group.form, &group.version).ok_or(StoreError::Refused(
                 "a page was identified by a form that this worker does not have",
             ))?;
-            let scoring = self.scorer.scoring(&models, form, &suspended);
+            let scoring = self.scorer.scoring(&models, calibration, form, &suspended);
             let facts = CaptureFacts {
                 capture_id: id.to_string(),
                 application_id: group.application_id,
@@ -130,7 +131,7 @@ impl Worker {
             software: loaded.software,
             form: form.digest,
             models: loaded.models,
-            calibration: self.scorer.calibration().map(|file| file.sha256),
+            calibration: loaded.calibration,
             certificate: scoring.certificate_in_force(),
         }
     }

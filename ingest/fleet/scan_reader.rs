@@ -6,6 +6,7 @@ use std::path::Path;
 use super::protocol::{Loaded, Refusal};
 use super::reader::PageReader;
 use crate::decode::{PageImage, Scan, pdfium};
+use crate::digest::Sha256;
 use crate::form::{Form, FormPage, Forms};
 use crate::identify::{Identification, SymbolFinder};
 use crate::page::Registration;
@@ -20,6 +21,8 @@ pub struct ScanReader {
     forms: Forms,
     finder: SymbolFinder,
     readers: Readers,
+    /// Of the file that the readers were weighed by.
+    calibration: Option<Sha256>,
     open: Option<Open>,
 }
 
@@ -48,12 +51,13 @@ impl ScanReader {
     pub fn load(settings: Settings) -> Result<Self, LoadError> {
         pdfium::load(&settings.paths.pdfium()).map_err(|fault| LoadError::Pdfium(fault.to_string()))?;
         let mut readers = Readers::load(&settings)?;
-        let fusion = ScoreFiles::load(&settings.paths.calibration)?.fusion(readers.files());
-        readers.weigh(fusion);
+        let score_files = ScoreFiles::load(&settings.paths.calibration)?;
+        readers.weigh(score_files.fusion(readers.files()));
         Ok(Self {
             forms: Forms::load_dir(&settings.paths.forms)?,
             finder: SymbolFinder::new(&settings.identify),
             readers,
+            calibration: score_files.calibration.map(|file| file.sha256),
             settings,
             open: None,
         })
@@ -67,6 +71,7 @@ impl PageReader for ScanReader {
             software: env!("CARGO_PKG_VERSION").to_owned(),
             models: self.readers.files().clone(),
             forms: forms.collect::<BTreeMap<_, _>>(),
+            calibration: self.calibration,
         }
     }
 

@@ -35,15 +35,20 @@ impl Scorer {
         self.certificate.as_ref()
     }
 
-    /// What of it holds for readings of `form` by `models`. `suspended` are the certificate's strata
-    /// whose confidences have shifted.
+    /// What of it holds for readings of `form` by `models`, whose readers of combs were weighed by
+    /// the calibration `weighed_by`. `suspended` are the certificate's strata whose confidences have
+    /// shifted.
     pub fn scoring<'a>(
         &'a self,
         models: &BTreeMap<String, Sha256>,
+        weighed_by: Option<Sha256>,
         form: &Form,
         suspended: &'a BTreeSet<StratumKey>,
     ) -> Scoring<'a> {
-        let calibration = self.calibration.as_ref().filter(|file| file.content.applies.to(models, form));
+        let calibration = self
+            .calibration
+            .as_ref()
+            .filter(|file| file.content.applies.to(models, form) && weighed_by == Some(file.sha256));
         let certificate = self.certificate.as_ref().filter(|certificate| {
             certificate.content.applies.to(models, form)
                 && calibration
@@ -322,7 +327,8 @@ mod tests {
 
     fn scored(scorer: &Scorer, reading: &FieldReading) -> FieldScore {
         let suspended = BTreeSet::new();
-        let scoring = scorer.scoring(&models(), &form(), &suspended);
+        let scoring =
+            scorer.scoring(&models(), scorer.calibration().map(|file| file.sha256), &form(), &suspended);
         scoring.score(&field(&reading.field), Some((reading, &page())))
     }
 
@@ -346,7 +352,9 @@ mod tests {
         padded.value = Some("0012345".to_owned());
         assert_eq!(outcome(&raw, &padded).1, [Reason::Uncalibrated, Reason::Padded]);
         let suspended = BTreeSet::new();
-        let missing = raw.scoring(&models(), &form(), &suspended).score(&field(PHONE), None);
+        let missing = raw
+            .scoring(&models(), raw.calibration().map(|file| file.sha256), &form(), &suspended)
+            .score(&field(PHONE), None);
         assert_eq!((missing.disposition, missing.reasons), (Disposition::Verify, vec![Reason::PageNotRead]));
     }
 
@@ -370,8 +378,17 @@ mod tests {
         let with = scorer(files(Basis::Provisional), true);
         assert_eq!(outcome(&with, &sure), (Disposition::Accepted, vec![]));
         let suspended = BTreeSet::new();
-        assert_eq!(without.scoring(&models(), &form(), &suspended).certificate_in_force(), None);
-        assert!(with.scoring(&models(), &form(), &suspended).certificate_in_force().is_some());
+        assert_eq!(
+            without
+                .scoring(&models(), without.calibration().map(|file| file.sha256), &form(), &suspended)
+                .certificate_in_force(),
+            None
+        );
+        assert!(
+            with.scoring(&models(), with.calibration().map(|file| file.sha256), &form(), &suspended)
+                .certificate_in_force()
+                .is_some()
+        );
     }
 
     #[test]
@@ -381,10 +398,14 @@ mod tests {
         let suspended = BTreeSet::new();
         let proven = scorer(files(Basis::Proven), true);
         let other_models = BTreeMap::from([("digits.onnx".to_owned(), Sha256::of(b"retrained"))]);
-        let score = proven.scoring(&other_models, &form(), &suspended).score(&field(PHONE), read);
+        let score = proven
+            .scoring(&other_models, proven.calibration().map(|file| file.sha256), &form(), &suspended)
+            .score(&field(PHONE), read);
         assert_eq!((score.disposition, score.reasons), (Disposition::Verify, vec![Reason::Uncalibrated]));
         let other_form = Form { digest: Sha256::of(b"edited"), ..form() };
-        let score = proven.scoring(&models(), &other_form, &suspended).score(&field(PHONE), read);
+        let score = proven
+            .scoring(&models(), proven.calibration().map(|file| file.sha256), &other_form, &suspended)
+            .score(&field(PHONE), read);
         assert_eq!((score.disposition, score.reasons), (Disposition::Verify, vec![Reason::Uncalibrated]));
 
         let mut files = files(Basis::Proven);
@@ -401,7 +422,8 @@ mod tests {
         let code = outcome(&proven, &reading("bank_code", "0138"));
         assert_eq!(code, (Disposition::Verify, vec![Reason::TooLittleEvidence]));
         let suspended = BTreeSet::from([StratumKey::new(PHONE, Stratum::Written)]);
-        let scoring = proven.scoring(&models(), &form(), &suspended);
+        let scoring =
+            proven.scoring(&models(), proven.calibration().map(|file| file.sha256), &form(), &suspended);
         let sure = reading(PHONE, "0312345678");
         let score = scoring.score(&field(PHONE), Some((&sure, &page())));
         assert_eq!((score.disposition, score.reasons), (Disposition::Verify, vec![Reason::Drift]));
@@ -425,7 +447,8 @@ mod tests {
     fn what_is_calibrated_under_the_certificate_is_counted() {
         let proven = scorer(files(Basis::Provisional), false);
         let suspended = BTreeSet::new();
-        let scoring = proven.scoring(&models(), &form(), &suspended);
+        let scoring =
+            proven.scoring(&models(), proven.calibration().map(|file| file.sha256), &form(), &suspended);
         let mut tally = Tally::default();
         scoring.tally(&mut tally, PHONE, InkState::Written, Some("1"), 0.95);
         scoring.tally(&mut tally, PHONE, InkState::Written, Some("1"), 0.5);

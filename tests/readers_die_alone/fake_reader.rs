@@ -65,6 +65,7 @@ impl PageReader for FakeReader {
             software: "fake".to_owned(),
             models: BTreeMap::from([("digits".to_owned(), Sha256::of(&self.model))]),
             forms: BTreeMap::new(),
+            calibration: None,
         }
     }
 
