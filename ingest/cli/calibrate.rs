@@ -36,7 +36,7 @@ use crate::store::drift::{self, Standing};
 /// ones. With both, the certificate is provisional.
 ///
 /// Applications are divided by a hash of their ID: 20 % fit, 15 % recalibrate and plan,
-/// half certifies. To prove a risk of 0.14 % at 95 %, a field needs 2,139 accepted certifying readings
+/// 65 % certify. To prove a risk of 0.14 % at 95 %, a field needs 2,139 accepted certifying readings
 /// without an error, and more with errors: some 6,000 applications.
 ///
 /// The whole way on simulated mail:
