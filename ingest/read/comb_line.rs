@@ -191,3 +191,64 @@ fn summed(named: Named) -> Named {
 fn reading(named: Named) -> CharacterReading {
     fuse::ranked(named, CellState::Written)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::read::tile::Tile;
+
+    /// A box with an upright stroke in its middle.
+    fn cell() -> Option<Cell> {
+        let gray = GrayImage::from_fn(60, 70, |x, y| {
+            Luma([if (26..34).contains(&x) && (15..55).contains(&y) { 30 } else { 240 }])
+        });
+        let tile = Tile::of(&gray)?;
+        Some(Cell { gray, tile })
+    }
+
+    /// What is read where at each step the line model says one class, and a little of each other.
+    fn read(line: &CombLine, names: &[char], steps: &[usize], count: usize) -> Vec<String> {
+        let index: HashMap<char, usize> = names.iter().copied().zip(1..).collect();
+        let row = |said: usize| (0..4).map(move |class| if class == said { 0.97 } else { 0.01 });
+        let rows = steps.iter().flat_map(|&said| row(said)).collect();
+        let posteriors = Posteriors::new(rows, 4, &index, 1.0);
+        let alphabet = LineAlphabet {
+            names: names.to_vec(),
+            classes: (1..=names.len()).map(|class| (class, class - 1)).collect(),
+        };
+        let readings = line.readings(&posteriors, &alphabet, count);
+        readings
+            .into_iter()
+            .map(|reading| reading.map_or_else(String::new, |reading| reading.value))
+            .collect()
+    }
+
+    #[test]
+    fn each_cell_gets_what_is_said_of_its_part_of_the_line() {
+        let cells = [cell(), None, cell(), cell()];
+        let line = CombLine::of(&cells, |_| false).expect("written");
+        // Closer than in their boxes.
+        assert!(line.gray.width() < 90 && line.gray.height() < 70, "{:?}", line.gray.dimensions());
+        assert_eq!(read(&line, &['ア', 'イ', 'ウ'], &[0, 1, 0, 0, 2, 0, 0, 3, 0], 4), ["ア", "", "イ", "ウ"]);
+    }
+
+    #[test]
+    fn a_mark_in_a_cell_of_its_own_is_read_with_its_kana() {
+        let cells = [cell(), cell(), cell()];
+        let line = CombLine::of(&cells, |cell| cell == 1).expect("written");
+        assert_eq!(read(&line, &['タ', 'ダ', 'ロ'], &[0, 2, 2, 0, 0, 3, 0], 3), ["タ", "゛", "ロ"]);
+    }
+
+    #[test]
+    fn where_nothing_is_said_nothing_is_preferred() {
+        let line = CombLine::of(&[cell()], |_| false).expect("written");
+        let index = HashMap::from([('1', 1)]);
+        let posteriors = Posteriors::new(vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0], 4, &index, 1.0);
+        let alphabet = LineAlphabet { names: vec!['1', '2'], classes: vec![(1, 0), (2, 1)] };
+        let readings = line.readings(&posteriors, &alphabet, 1);
+        assert!((readings[0].as_ref().expect("a cell").confidence - 0.5).abs() < 1e-6);
+        assert!(CombLine::of(&[None, None], |_| false).is_none());
+    }
+}
