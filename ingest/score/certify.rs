@@ -15,6 +15,9 @@ const STEPS: usize = 100;
 /// The second start is the laxest threshold that passes with this chance.
 const EVEN_CHANCE: f64 = 0.5;
 
+/// Two starts, with half of the error each, where the likeliest keeps this share of its chance.
+const WORTH_TWO: f64 = 0.9;
+
 /// What is to be proven.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Target {
@@ -82,21 +85,29 @@ impl Plan {
         }
 
         // How likely each threshold is to pass, as far as the planning readings tell.
-        let level = target.alpha() / 2.0;
-        let hopes: Vec<f64> = seen
-            .iter()
-            .map(|(coverage, through, errors)| {
+        let hopes = |level: f64| -> Vec<f64> {
+            let hope = |&(coverage, through, errors): &(f64, f64, f64)| {
                 let accepted = (coverage * certifying as f64) as u64;
                 // An error that was not met yet is half there.
                 chance_to_pass(accepted, (errors + 0.5) / (through + 1.0), target.risk, level)
-            })
-            .collect();
-        // One start where passing is likeliest, the strictest of equals; one as lax as an even chance
-        // allows, should a threshold between them fail by accident.
-        let best = hopes.iter().copied().fold(0.0, f64::max);
-        let likeliest = hopes.iter().position(|hope| best > 0.0 && *hope >= best);
-        let laxest = hopes.iter().rposition(|hope| *hope >= EVEN_CHANCE);
-        let mut starts: Vec<usize> = [likeliest, laxest].into_iter().flatten().collect();
+            };
+            seen.iter().map(hope).collect()
+        };
+        // The strictest of the likeliest.
+        let likeliest = |hopes: &[f64]| {
+            let best = hopes.iter().copied().fold(0.0, f64::max);
+            hopes.iter().position(|hope| best > 0.0 && *hope >= best).map(|place| (place, best))
+        };
+        let (whole, halved) = (hopes(target.alpha()), hopes(target.alpha() / 2.0));
+        let mut starts: Vec<usize> = match (likeliest(&whole), likeliest(&halved)) {
+            // One start where passing is likeliest, and one as lax as an even chance allows, should a
+            // threshold between them fail by accident; where half of the error is hardly less.
+            (Some((_, best)), Some((place, half))) if half >= WORTH_TWO * best => {
+                let laxest = halved.iter().rposition(|hope| *hope >= EVEN_CHANCE);
+                [Some(place), laxest].into_iter().flatten().collect()
+            }
+            (one, _) => one.map(|(place, _)| place).into_iter().collect(),
+        };
         starts.sort_unstable();
         starts.dedup();
         // With too few readings nothing can pass; the laxest says how many are missing.
