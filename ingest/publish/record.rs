@@ -83,6 +83,7 @@ impl RecordPage {
 pub struct RecordField {
     pub value: Option<String>,
     /// None where the field's page was not read.
+    #[serde(default)]
     pub ink: Option<InkState>,
     /// The calibrated probability that the whole value is right; without a calibration the
     /// reader's own score.
@@ -106,5 +107,6 @@ pub struct Provenance {
     /// Of the calibration file in use; none while there is none.
     pub calibration: Option<Sha256>,
     /// Of the risk certificate under which fields were accepted; none where there is none in force.
+    #[serde(default)]
     pub certificate: Option<Sha256>,
 }

@@ -185,6 +185,7 @@ pub enum InkState {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CharacterReading {
     pub value: String,
+    #[serde(default)]
     pub state: CellState,
     /// 0 to 1.
     pub confidence: f64,
@@ -193,11 +194,12 @@ pub struct CharacterReading {
 }
 
 /// What is in a cell. A character of a line is always `written`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CellState {
     Blank,
     /// One character.
+    #[default]
     Written,
     /// Lines or a scribble through what was written.
     StruckOut,
@@ -222,6 +224,7 @@ pub struct Evidence {
     /// 0 to 1, on the source's own scale.
     pub score: f64,
     /// Cell by cell, where the source reads cells: what it alone says, before anything is fused.
+    #[serde(default)]
     pub characters: Vec<CharacterReading>,
 }
 
