@@ -243,7 +243,7 @@ fn a_printed_name_is_read_twice_and_held_against_the_register() {
     let empty = RectMm { y: 40.0, ..cell };
     page.frame(&empty);
     let fields = vec![
-        field("head_name", FieldKind::Text, vec![cell]),
+        Field { printed: true, ..field("head_name", FieldKind::Text, vec![cell]) },
         field("bank_name", FieldKind::Text, vec![empty]),
     ];
     let readings = read(page, fields, true);

@@ -4,10 +4,7 @@
 use super::Judged;
 use crate::form::FieldKind;
 use crate::kana::ZenginName;
-use crate::read::{CellState, CharacterReading, Evidence, EvidenceSource, Fusion, FusionWeights};
-
-/// Probability of a candidate that a reader did not name.
-const FLOOR: f64 = 1e-4;
+use crate::read::{self, CellState, CharacterReading, Evidence, EvidenceSource, Fusion, FusionWeights};
 
 /// Pull towards the default weights, in cells.
 const RIDGE: f64 = 1.0;
@@ -78,17 +75,23 @@ fn candidates(truth: &str, cell: &CharacterReading, line: &CharacterReading) -> 
     if truth.is_empty() || !read(cell) || !read(line) {
         return None;
     }
+    let (rest_of_cell, rest_of_line) = (read::unnamed(cell), read::unnamed(line));
     let (cell, line) = (posteriors(cell), posteriors(line));
     let mut names: Vec<&str> = cell.iter().chain(&line).map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     let place = names.iter().position(|name| *name == truth)?;
     names.swap(0, place);
-    let of = |posteriors: &[(String, f64)], name: &str| {
+    let of = |posteriors: &[(String, f64)], name: &str, rest: f64| {
         let sum: f64 = posteriors.iter().filter(|(other, _)| other == name).map(|(_, share)| share).sum();
-        sum.max(FLOOR).ln()
+        if sum > 0.0 { sum.ln() } else { rest.ln() }
     };
-    Some(names.into_iter().map(|name| [of(&cell, name), of(&line, name)]).collect())
+    Some(
+        names
+            .into_iter()
+            .map(|name| [of(&cell, name, rest_of_cell), of(&line, name, rest_of_line)])
+            .collect(),
+    )
 }
 
 fn posteriors(reading: &CharacterReading) -> Vec<(String, f64)> {

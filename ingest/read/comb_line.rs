@@ -9,6 +9,7 @@ use std::ops::Range;
 use image::{GrayImage, Luma};
 use unicode_normalization::UnicodeNormalization;
 
+use super::alphabet::Alphabet;
 use super::comb::Cell;
 use super::ctc::Posteriors;
 use super::line_model::LineAlphabet;
@@ -22,6 +23,9 @@ const DARKER: u8 = 48;
 
 /// Posterior mass below this is no reading.
 const LEAST_MASS: f64 = 1e-6;
+
+/// A step of the line model that says one character with at least this posterior has seen one.
+const SEEN: f64 = 0.5;
 
 /// Characters with their posteriors.
 type Named = Vec<(String, f64)>;
@@ -106,7 +110,8 @@ impl CombLine {
         Some(Self { gray, slots })
     }
 
-    /// What the line model says of each of `count` cells; none where nothing is written.
+    /// What the line model says of each of `count` cells; none where nothing is written. Two digits
+    /// seen in one cell are its state: [`CellState::Several`].
     pub fn readings(
         &self,
         posteriors: &Posteriors<'_>,
@@ -114,10 +119,18 @@ impl CombLine {
         count: usize,
     ) -> Vec<Option<CharacterReading>> {
         let mut readings = vec![None; count];
-        for slot in &self.slots {
+        let seen: Vec<usize> =
+            self.slots.iter().map(|slot| characters_seen(&slot.part, posteriors, alphabet)).collect();
+        for (index, slot) in self.slots.iter().enumerate() {
             let named = slot_posteriors(&slot.part, posteriors, alphabet);
             let Some(mark) = slot.mark else {
-                readings[slot.cell] = Some(reading(named));
+                // Next to a cell where none is seen, one of the two is that cell's. Kana fall into
+                // parts that are kana.
+                let beside = [index.checked_sub(1), Some(index + 1)].into_iter().flatten();
+                let of_others = beside.filter_map(|index| seen.get(index)).any(|&seen| seen == 0);
+                let several = alphabet.alphabet == Alphabet::Digits && seen[index] > 1 && !of_others;
+                let state = if several { CellState::Several } else { CellState::Written };
+                readings[slot.cell] = Some(fuse::ranked(named, state));
                 continue;
             };
             // The character and its mark are one to the line model, and two cells here.
@@ -177,6 +190,21 @@ fn slot_posteriors(part: &Range<f64>, posteriors: &Posteriors<'_>, alphabet: &Li
     alphabet.names.iter().zip(sums).map(|(name, sum)| (name.to_string(), posterior(sum))).collect()
 }
 
+/// How many characters the steps in a part of the line see, one after another.
+fn characters_seen(part: &Range<f64>, posteriors: &Posteriors<'_>, alphabet: &LineAlphabet) -> usize {
+    let mut before = None;
+    let mut seen = 0;
+    for step in posteriors.steps_in(part) {
+        let row = posteriors.step(step);
+        let mut own = vec![0.0; alphabet.names.len()];
+        alphabet.classes.iter().for_each(|&(class, name)| own[name] += f64::from(row[class]));
+        let now = own.iter().position(|&posterior| posterior >= SEEN);
+        seen += usize::from(now.is_some() && now != before);
+        before = now;
+    }
+    seen
+}
+
 fn summed(named: Named) -> Named {
     let mut sums = Named::new();
     for (name, posterior) in named {
@@ -210,19 +238,29 @@ mod tests {
 
     /// What is read where at each step the line model says one class, and a little of each other.
     fn read(line: &CombLine, names: &[char], steps: &[usize], count: usize) -> Vec<String> {
+        let readings = readings(line, names, steps, count);
+        readings
+            .into_iter()
+            .map(|reading| reading.map_or_else(String::new, |reading| reading.value))
+            .collect()
+    }
+
+    fn readings(
+        line: &CombLine,
+        names: &[char],
+        steps: &[usize],
+        count: usize,
+    ) -> Vec<Option<CharacterReading>> {
         let index: HashMap<char, usize> = names.iter().copied().zip(1..).collect();
         let row = |said: usize| (0..4).map(move |class| if class == said { 0.97 } else { 0.01 });
         let rows = steps.iter().flat_map(|&said| row(said)).collect();
         let posteriors = Posteriors::new(rows, 4, &index, 1.0);
         let alphabet = LineAlphabet {
+            alphabet: if names[0].is_ascii_digit() { Alphabet::Digits } else { Alphabet::Kana },
             names: names.to_vec(),
             classes: (1..=names.len()).map(|class| (class, class - 1)).collect(),
         };
-        let readings = line.readings(&posteriors, &alphabet, count);
-        readings
-            .into_iter()
-            .map(|reading| reading.map_or_else(String::new, |reading| reading.value))
-            .collect()
+        line.readings(&posteriors, &alphabet, count)
     }
 
     #[test]
@@ -242,11 +280,24 @@ mod tests {
     }
 
     #[test]
+    fn two_digits_in_a_cell_are_several_unless_one_is_of_the_cell_beside() {
+        let line = CombLine::of(&[cell(), cell(), cell()], |_| false).expect("written");
+        let several = |steps: &[usize]| -> Vec<bool> {
+            let readings = readings(&line, &['1', '2', '3'], steps, 3);
+            readings.into_iter().flatten().map(|reading| reading.state == CellState::Several).collect()
+        };
+        assert_eq!(several(&[0, 1, 0, 3, 0, 2, 0, 3, 0]), [false, true, false]);
+        assert_eq!(several(&[0, 1, 0, 3, 0, 2, 0, 0, 0]), [false, false, false]);
+        assert_eq!(several(&[0, 1, 0, 2, 2, 2, 0, 3, 0]), [false, false, false]);
+    }
+
+    #[test]
     fn where_nothing_is_said_nothing_is_preferred() {
         let line = CombLine::of(&[cell()], |_| false).expect("written");
         let index = HashMap::from([('1', 1)]);
         let posteriors = Posteriors::new(vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0], 4, &index, 1.0);
-        let alphabet = LineAlphabet { names: vec!['1', '2'], classes: vec![(1, 0), (2, 1)] };
+        let alphabet =
+            LineAlphabet { alphabet: Alphabet::Digits, names: vec!['1', '2'], classes: vec![(1, 0), (2, 1)] };
         let readings = line.readings(&posteriors, &alphabet, 1);
         assert!((readings[0].as_ref().expect("a cell").confidence - 0.5).abs() < 1e-6);
         assert!(CombLine::of(&[None, None], |_| false).is_none());

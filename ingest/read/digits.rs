@@ -1,6 +1,7 @@
 //! The cells of a comb of digits to one value.
 
-use super::{CharacterReading, InkState};
+use super::fuse::{candidates, ranked};
+use super::{CellState, CharacterReading, InkState};
 
 /// What the cells say together.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +21,88 @@ pub(super) enum Padding {
     Whole(usize),
     /// Each group of boxes on its own (a month of one digit).
     Groups,
+}
+
+/// What digits mean side by side, where not every combination has a meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// Year, month and day, in a group of boxes each.
+    Date,
+    /// A telephone number within Japan: 0 first; eleven digits are 0x0 and eight more.
+    Telephone,
+}
+
+/// How much rarer a person means what has no meaning: clear ink stays what it is.
+const MEANINGLESS: f64 = 0.02;
+
+/// The cells with the posteriors that they have once it is known what they mean together. A group
+/// with anything else than single characters in it is left alone.
+pub(super) fn weighed(cells: &mut [CharacterReading], groups: &[usize], meaning: Meaning) {
+    let is_digit = |cell: &CharacterReading| cell.state == CellState::Written && !cell.value.is_empty();
+    match meaning {
+        Meaning::Date => {
+            let mut start = 0;
+            for (group, &length) in groups.iter().enumerate() {
+                let end = (start + length).min(cells.len());
+                let written: Vec<usize> =
+                    (start..end).filter(|&cell| !cells[cell].value.is_empty()).collect();
+                start = end;
+                let most = match group {
+                    1 => 12,
+                    2 => 31,
+                    _ => continue,
+                };
+                if written.iter().all(|&cell| is_digit(&cells[cell])) {
+                    weigh(cells, &written, |text| {
+                        text.parse().is_ok_and(|part: u32| (1..=most).contains(&part))
+                    });
+                }
+            }
+        }
+        Meaning::Telephone => {
+            let written: Vec<usize> =
+                (0..cells.len()).filter(|&cell| !cells[cell].value.is_empty()).collect();
+            if !written.iter().all(|&cell| is_digit(&cells[cell])) {
+                return;
+            }
+            let (mobile, start) = (written.len() == 11, &written[..written.len().min(3)]);
+            weigh(cells, start, |text| {
+                text.starts_with('0') && !text.starts_with("00") && (!mobile || text.ends_with('0'))
+            });
+        }
+    }
+}
+
+/// Gives `places` the marginal posteriors of their digits when texts without a meaning are rarer.
+fn weigh(cells: &mut [CharacterReading], places: &[usize], means_something: impl Fn(&str) -> bool) {
+    let mut texts = vec![(String::new(), 1.0)];
+    for &place in places {
+        let longer = texts.iter().flat_map(|(text, likely)| {
+            candidates(&cells[place])
+                .map(move |(digit, posterior)| (format!("{text}{digit}"), likely * posterior))
+        });
+        texts = longer.collect();
+    }
+    for (text, likely) in &mut texts {
+        *likely *= if means_something(text) { 1.0 } else { MEANINGLESS };
+    }
+    let total: f64 = texts.iter().map(|(_, likely)| likely).sum();
+    if total <= 0.0 {
+        return;
+    }
+    for (index, &place) in places.iter().enumerate() {
+        // What the reader left to digits that it does not name stays with them.
+        let named: f64 = candidates(&cells[place]).map(|(_, posterior)| posterior).sum();
+        let mut marginal: Vec<(String, f64)> = Vec::new();
+        for (text, likely) in &texts {
+            let (digit, share) = (text[index..=index].to_owned(), named * likely / total);
+            match marginal.iter_mut().find(|(known, _)| *known == digit) {
+                Some((_, sum)) => *sum += share,
+                None => marginal.push((digit, share)),
+            }
+        }
+        cells[place] = ranked(marginal, cells[place].state);
+    }
 }
 
 /// Joins `cells` (an empty value is a blank cell). `groups` are the lengths of the comb's groups of
@@ -84,6 +167,40 @@ mod tests {
 
     fn value(text: &str, padding: Padding) -> Option<String> {
         join(&cells(text), &[text.len()], padding, true).value
+    }
+
+    fn doubtful(readings: &[&[(&str, f64)]]) -> Vec<CharacterReading> {
+        let cell = |posteriors: &&[(&str, f64)]| {
+            ranked(
+                posteriors.iter().map(|(digit, p)| ((*digit).to_owned(), *p)).collect(),
+                CellState::Written,
+            )
+        };
+        readings.iter().map(cell).collect()
+    }
+
+    fn text(cells: &[CharacterReading]) -> String {
+        cells.iter().map(|cell| cell.value.as_str()).collect()
+    }
+
+    #[test]
+    fn there_is_no_month_96_unless_it_clearly_says_so() {
+        let year = [("0", 0.99)].as_slice();
+        let mut cells = doubtful(&[year, year, &[("9", 0.7), ("0", 0.3)], &[("6", 0.99)], year, year]);
+        weighed(&mut cells, &[2, 2, 2], Meaning::Date);
+        assert_eq!(text(&cells), "000600");
+        let mut clear = doubtful(&[year, year, &[("9", 0.9999), ("0", 0.0001)], &[("6", 0.99)], year, year]);
+        weighed(&mut clear, &[2, 2, 2], Meaning::Date);
+        assert_eq!(text(&clear), "009600");
+    }
+
+    #[test]
+    fn a_telephone_number_begins_with_0_and_a_mobile_one_with_0x0() {
+        let mut cells = cells("09012345678");
+        cells[0] = doubtful(&[&[("6", 0.8), ("0", 0.2)]]).remove(0);
+        cells[2] = doubtful(&[&[("9", 0.6), ("0", 0.4)]]).remove(0);
+        weighed(&mut cells, &[11], Meaning::Telephone);
+        assert_eq!(text(&cells), "09012345678");
     }
 
     #[test]

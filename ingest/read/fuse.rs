@@ -29,9 +29,18 @@ pub struct Fusion {
 }
 
 /// What a reader gives a character that it does not name, at the least.
-const UNNAMED: f64 = 1e-4;
+const LEAST_UNNAMED: f64 = 1e-4;
 
-/// One reading of a cell out of two; the state is the cell model's, as lines know none.
+/// Over so many characters the rest is spread that a reader leaves beside those it names: between
+/// the ten digits and the eighty kana.
+const UNNAMED_CHARACTERS: f64 = 20.0;
+
+/// A cell model that is surer than this of one character has seen one, whatever a line model makes of
+/// its parts.
+const SURE: f64 = 0.95;
+
+/// One reading of a cell out of two. The state is the cell model's, but where it is in doubt and the
+/// line model sees two characters.
 pub fn fuse(
     cell: &CharacterReading,
     line: Option<&CharacterReading>,
@@ -53,10 +62,12 @@ pub fn fuse(
     let peak = ln.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let powers: Vec<f64> = ln.iter().map(|ln| (ln - peak).exp()).collect();
     // What neither names has its share as well.
-    let rest = (weights.cell + weights.line) * UNNAMED.ln() - peak;
+    let rest = weights.cell * unnamed(cell).ln() + weights.line * unnamed(line).ln() - peak;
     let sum: f64 = powers.iter().sum::<f64>() + rest.exp();
     let posteriors = names.into_iter().map(str::to_owned).zip(powers.into_iter().map(|power| power / sum));
-    ranked(posteriors.collect(), cell.state)
+    let in_doubt = cell.state == CellState::Written && cell.confidence < SURE;
+    let state = if in_doubt { line.state } else { cell.state };
+    ranked(posteriors.collect(), state)
 }
 
 /// The characters that a reading names, with their posteriors.
@@ -70,7 +81,14 @@ pub fn candidates(reading: &CharacterReading) -> impl Iterator<Item = (&str, f64
 pub fn posterior(reading: &CharacterReading, name: &str) -> f64 {
     candidates(reading)
         .find(|(other, _)| *other == name)
-        .map_or(UNNAMED, |(_, posterior)| posterior.max(UNNAMED))
+        .map_or_else(|| unnamed(reading), |(_, posterior)| posterior.max(LEAST_UNNAMED))
+}
+
+/// The posterior that a reading gives each character that it does not name: little where it is sure,
+/// more where it has seen nothing like the ink.
+pub fn unnamed(reading: &CharacterReading) -> f64 {
+    let named: f64 = candidates(reading).map(|(_, posterior)| posterior).sum();
+    ((1.0 - named) / UNNAMED_CHARACTERS).max(LEAST_UNNAMED)
 }
 
 /// A reading out of the posteriors of characters, in any order.
@@ -113,11 +131,23 @@ mod tests {
         assert!((sum - 1.0).abs() < 1e-4);
     }
 
+    /// As a model of katakana is before hiragana.
+    #[test]
+    fn a_reader_that_has_seen_nothing_like_it_does_not_outvote_a_sure_one() {
+        let at_a_loss = reading(&[("オ", 0.31), ("サ", 0.14), ("ヲ", 0.05)]);
+        let weights = FusionWeights { cell: 0.58, line: 0.49 };
+        assert_eq!(fuse(&at_a_loss, Some(&reading(&[("ス", 0.999)])), weights).value, "ス");
+    }
+
     #[test]
     fn without_a_second_reader_nothing_changes_and_a_state_stays() {
         let one = reading(&[("4", 0.9)]);
         assert_eq!(fuse(&one, None, FusionWeights::default()), one);
         let struck = CharacterReading { state: CellState::StruckOut, ..one.clone() };
         assert_eq!(fuse(&struck, Some(&one), FusionWeights::default()).state, CellState::StruckOut);
+        let several = CharacterReading { state: CellState::Several, ..one.clone() };
+        assert_eq!(fuse(&one, Some(&several), FusionWeights::default()).state, CellState::Several);
+        let sure = reading(&[("4", 0.99)]);
+        assert_eq!(fuse(&sure, Some(&several), FusionWeights::default()).state, CellState::Written);
     }
 }

@@ -38,6 +38,7 @@ pub(super) struct LineModel {
 
 /// An alphabet as the model knows it.
 pub(super) struct LineAlphabet {
+    pub alphabet: Alphabet,
     pub names: Vec<char>,
     /// The model's classes that stand for one of the names, by its place among them.
     pub classes: Vec<(usize, usize)>,
@@ -80,7 +81,7 @@ impl LineModel {
             });
             classes.push((class, name));
         }
-        LineAlphabet { names, classes }
+        LineAlphabet { alphabet, names, classes }
     }
 
     /// What the model says of one upright line, cut close to the writing.

@@ -29,7 +29,7 @@ mod register_support;
 mod tesseract;
 mod tile;
 
-pub use fuse::{Fusion, FusionWeights, candidates, fuse, posterior};
+pub use fuse::{Fusion, FusionWeights, candidates, fuse, posterior, unnamed};
 pub use readers::{ReadError, Readers};
 pub use recognize::{CellKind, RecognizedRow, recognize};
 

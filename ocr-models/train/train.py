@@ -25,7 +25,7 @@ from material import BUILD, HERE
 
 BATCH = 128
 # Tiles made, and how often each is seen.
-SIZES = {"digits": (200_000, 6), "katakana": (200_000, 6)}
+SIZES = {"digits": (260_000, 10), "katakana": (240_000, 7)}
 RATE, WEIGHT_DECAY, SMOOTHING = 2e-3, 0.02, 0.02
 # Share of the old weights in their running average, a step.
 AVERAGE = 0.999
@@ -53,19 +53,23 @@ def pool(kind, use, count, seed, etl):
         return known["tiles"], known["labels"]
 
 
+# Compiled by itself: fused into the step below it would be computed anew by every user of its result.
+distorted = jax.jit(distort.distorted)
+
+
 def loss_of(weights, running, tiles, labels, key):
-    distortion, dropout = jax.random.split(key)
-    logits, used = network.apply(weights, running, distort.distorted(distortion, tiles), dropout)
+    logits, used = network.apply(weights, running, tiles, key)
     wanted = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[1]), SMOOTHING)
     return optax.softmax_cross_entropy(logits, wanted).mean(), used
 
 
-statistics = jax.jit(lambda weights, running, tiles, key: network.apply(weights, running, distort.distorted(key, tiles), key)[1])
+statistics = jax.jit(lambda weights, running, tiles, key: network.apply(weights, running, tiles, key)[1])
 
 
 def settled(weights, running, tiles, key):
     """The means and variances for averaged weights: the mean over all full batches of the tiles."""
-    seen = [statistics(weights, running, tiles[at : at + BATCH], jax.random.fold_in(key, at)) for at in range(0, len(tiles) - BATCH + 1, BATCH)]
+    keys = [jax.random.fold_in(key, at) for at in range(0, len(tiles) - BATCH + 1, BATCH)]
+    seen = [statistics(weights, running, distorted(key, tiles[at * BATCH :][:BATCH]), key) for at, key in enumerate(keys)]
     return jax.tree.map(lambda *parts: sum(parts) / len(parts), *seen)
 
 
@@ -112,8 +116,9 @@ def main():
         order, losses = random.permutation(count), []
         for at in range(0, count - BATCH + 1, BATCH):
             chosen = order[at : at + BATCH]
+            distortion, dropout = jax.random.split(jax.random.fold_in(key, done))
             weights, average, state, loss = step(
-                weights, average, state, tiles[chosen], labels[chosen].astype(np.int32), jax.random.fold_in(key, done), done
+                weights, average, state, distorted(distortion, tiles[chosen]), labels[chosen].astype(np.int32), dropout, done
             )
             losses.append(loss)
             done += 1
