@@ -229,7 +229,7 @@ fn reader_memory(settings: &Settings, files: &[PathBuf]) -> anyhow::Result<u64> 
         let pool = ReaderPool::start(&readers, program, vec!["reader".into()]).await?;
         let mut reader = pool.acquire().await?;
         for file in files {
-            let pages = reader.open(file, "bench").await?;
+            let pages = reader.open(&std::fs::File::open(file)?, "bench").await?;
             for index in 0..pages {
                 reader.look(index).await?;
                 reader.read(index, None).await?;

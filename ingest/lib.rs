@@ -13,13 +13,15 @@
 //! - [`publish`]: the record of a capture, its images, and their keys.
 //! - [`pipeline`]: the one place that says the order of the stages.
 //!
-//! Around it: [`store`] (PostgreSQL and objects), [`fleet`] (jobs, reader processes, quarantine),
+//! Around it: [`audit`] (seals over events), [`metrics`], [`store`] (PostgreSQL and objects), [`fleet`] (jobs, reader processes, quarantine),
 //! [`simulate`] (fills in and "scans" forms), [`evaluate`] (records against truth) and [`cli`]. The words of the field are in
 //! [`application_id`], [`digest`], [`geometry`], [`kana`], [`turn`] and [`register`]; the banks that
 //! exist are in [`reference`]; what an
 //! operator may set is in [`settings`].
 
+pub(crate) mod account;
 pub mod application_id;
+pub mod audit;
 pub mod check;
 pub mod cli;
 pub mod decode;
@@ -31,6 +33,7 @@ pub mod geometry;
 pub mod identify;
 pub mod intake;
 pub mod kana;
+pub mod metrics;
 pub mod page;
 pub mod pipeline;
 pub mod publish;

@@ -1,6 +1,7 @@
 //! What an operator may set. The defaults are those of the shipped `config/uketsuke.toml`, which
 //! is compiled in; a file given by the operator is laid over them key by key.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ pub struct Settings {
     pub read: Read,
     pub score: Score,
     pub publish: Publish,
+    pub objects: Objects,
     pub readers: Readers,
     pub jobs: Jobs,
 }
@@ -60,6 +62,8 @@ pub struct Intake {
     pub settle: Duration,
     pub arriving_alarm_minutes: u32,
     pub max_file_mib: u64,
+    pub max_ready_jobs: u64,
+    pub min_free_gib: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -107,11 +111,72 @@ pub struct Publish {
     pub jpeg_quality: u8,
 }
 
+/// How objects are kept: encrypted or not, and what S3 needs to be told.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Objects {
+    /// None: objects are stored as they are, unless the environment holds keys.
+    #[serde(deserialize_with = "filled")]
+    pub keys_file: Option<PathBuf>,
+    /// None: that of AWS for the region.
+    #[serde(deserialize_with = "filled")]
+    pub endpoint: Option<String>,
+    /// None: what the environment or the profile says.
+    #[serde(deserialize_with = "filled")]
+    pub region: Option<String>,
+    pub path_style: bool,
+    pub if_none_match: bool,
+    pub part_mib: NonZeroU32,
+    /// At least 1, the first one included.
+    pub attempts: u32,
+    #[serde(rename = "first_backoff_seconds", deserialize_with = "seconds")]
+    pub first_backoff: Duration,
+    #[serde(rename = "longest_backoff_seconds", deserialize_with = "seconds")]
+    pub longest_backoff: Duration,
+    #[serde(rename = "connect_seconds", deserialize_with = "seconds")]
+    pub connect_limit: Duration,
+    /// Of one attempt, until the answer begins.
+    #[serde(rename = "request_seconds", deserialize_with = "seconds")]
+    pub request_limit: Duration,
+    #[serde(rename = "stall_seconds", deserialize_with = "seconds")]
+    pub stall_limit: Duration,
+    pub encryption: Encryption,
+    /// None: the bucket's own.
+    #[serde(deserialize_with = "filled")]
+    pub kms_key: Option<String>,
+}
+
+/// What the server encrypts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encryption {
+    /// Whatever the bucket says.
+    None,
+    Aes256,
+    Kms,
+}
+
+impl Objects {
+    /// S3 refuses parts that are smaller.
+    const LEAST_PART_MIB: u32 = 5;
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self.part_mib.get() < Self::LEAST_PART_MIB || self.attempts == 0 {
+            return Err("objects: part_mib is 5 or more, attempts 1 or more");
+        }
+        if self.kms_key.is_some() && self.encryption != Encryption::Kms {
+            return Err("objects: kms_key needs encryption = \"kms\"");
+        }
+        Ok(())
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Readers {
     pub count: usize,
     pub memory_mib: u64,
+    pub user: String,
     #[serde(rename = "start_seconds", deserialize_with = "seconds")]
     pub start_limit: Duration,
     #[serde(rename = "page_seconds", deserialize_with = "seconds")]
@@ -162,9 +227,13 @@ impl Settings {
         if drift_window == 0 || !(drift_level > 0.0 && drift_level < 1.0) {
             return Err(invalid("score: drift_window is 1 or more, drift_level between 0 and 1".to_owned()));
         }
+        settings.objects.check().map_err(|message| invalid(message.to_owned()))?;
         let home = path.parent().and_then(Path::parent).unwrap_or(Path::new(""));
         let Paths { forms, models, vendor, calibration, banks, bank_aliases } = &mut settings.paths;
         for path in [forms, models, vendor, calibration, banks, bank_aliases] {
+            *path = home.join(&*path);
+        }
+        if let Some(path) = &mut settings.objects.keys_file {
             *path = home.join(&*path);
         }
         Ok(settings)
@@ -190,6 +259,12 @@ fn overlay(table: &mut toml::Table, given: toml::Table) {
             }
         }
     }
+}
+
+/// TOML has no word for nothing: an empty text is.
+fn filled<'de, D: serde::Deserializer<'de>, T: From<String>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ok((!text.is_empty()).then(|| text.into()))
 }
 
 fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -219,6 +294,18 @@ mod tests {
     fn a_drift_test_that_never_or_always_rejects_is_refused() {
         for text in ["[score]\ndrift_level = 0.0", "[score]\ndrift_level = 1.0", "[score]\ndrift_window = 0"]
         {
+            assert!(Settings::from_text(text, Path::new("config/a.toml")).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn settings_that_s3_refuses_are_refused() {
+        for text in [
+            "[objects]\npart_mib = 4",
+            "[objects]\nattempts = 0",
+            "[objects]\nencryption = \"aes256\"\nkms_key = \"a-key\"",
+            "[objects]\nencryption = \"rot13\"",
+        ] {
             assert!(Settings::from_text(text, Path::new("config/a.toml")).is_err(), "{text}");
         }
     }

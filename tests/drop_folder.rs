@@ -30,8 +30,14 @@ struct Drop {
 impl Drop {
     fn watched(settle: Duration) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let settings =
-            Intake { poll: Duration::from_millis(50), settle, arriving_alarm_minutes: 0, max_file_mib: 1 };
+        let settings = Intake {
+            poll: Duration::from_millis(50),
+            settle,
+            arriving_alarm_minutes: 0,
+            max_file_mib: 1,
+            max_ready_jobs: 1,
+            min_free_gib: 1,
+        };
         let opened = Arc::new(Mutex::new(Vec::new()));
         let noted = opened.clone();
         let is_whole = move |path: &Path| {

@@ -1,10 +1,12 @@
 //! Kill the service at any instant: nothing is lost, nothing is read twice into two captures, and
 //! the records are those of a quiet run.
 
+#[path = "support/site.rs"]
+mod site;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rand::{Rng, SeedableRng};
@@ -13,105 +15,38 @@ use uketsuke::digest::Sha256;
 use uketsuke::store::Database;
 use uketsuke::store::accounting::{self, Accounting, Filter};
 
+use site::{Site, files_below, sample_scans, signal};
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_uketsuke");
 
 /// How often the service is killed before it may finish.
 const KILLS: usize = 8;
 
-/// A data folder with a configuration that waits for nothing longer than it must.
-struct Site {
-    folder: tempfile::TempDir,
-}
+const JOBS: &str = "[jobs]\nlease_seconds = 3.0\nretry_seconds = 0.2\nmax_attempts = 100\n";
 
-impl Site {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let paths = ["config/forms", "ocr-models", "vendor", "config/calibration", "vendor/zengin-code"];
-        let [forms, models, vendor, calibration, banks] =
-            paths.map(|path| home.join(path).display().to_string());
-        let bank_aliases = home.join("config/bank-aliases.toml").display().to_string();
-        let config = format!(
-            "[paths]\nforms = {forms:?}\nmodels = {models:?}\nvendor = {vendor:?}\ncalibration = {calibration:?}\n\
-             banks = {banks:?}\nbank_aliases = {bank_aliases:?}\n\
-             [intake]\npoll_seconds = 0.2\nsettle_seconds = 0.5\n\
-             [jobs]\nlease_seconds = 3.0\nretry_seconds = 0.2\nmax_attempts = 100\n\
-             [read]\nline_models = false\n"
-        );
-        fs::write(folder.path().join("uketsuke.toml"), config).expect("the configuration");
-        Self { folder }
-    }
-
-    fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(PROGRAM);
-        command.arg("--data").arg(self.data()).arg("--config").arg(self.folder.path().join("uketsuke.toml"));
-        command.args(arguments).stdin(Stdio::null()).env_remove("DATABASE_URL").env("UKETSUKE_LOG", "warn");
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> String {
-        let output = self.command(arguments).output().expect("the program runs");
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {stderr}");
-        String::from_utf8(output.stdout).expect("UTF-8")
-    }
-
-    fn serve(&self) -> Child {
-        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
-        command.stdout(Stdio::null()).spawn().expect("the service starts")
-    }
-
-    /// Current records by application, without what differs from run to run: times, and the capture's
-    /// own ID, which follows from whichever of its scans was read first. Of two files with the same
-    /// bytes, either may be taken in first.
-    fn records(&self) -> BTreeMap<String, Value> {
-        self.run(&["records"])
-            .lines()
-            .map(|line| {
-                let mut record: Value = serde_json::from_str(line).expect("a JSON line");
-                record["captured_at"].take();
-                record["capture_id"].take();
-                let file =
-                    record["source"]["file"].as_str().map(|file| file.trim_start_matches("again ").into());
-                record["source"]["file"] = file.expect("a name");
-                (record["application_id"].as_str().expect("an ID").to_owned(), record)
-            })
-            .fold(BTreeMap::new(), |mut records, (id, record)| {
-                assert!(records.insert(id.clone(), record).is_none(), "{id} was captured twice");
-                records
-            })
-    }
-}
-
-/// The scans of `samples/`, as (station and batch below the drop folder, file).
-fn samples() -> Vec<(PathBuf, PathBuf)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/scans");
-    let mut found = Vec::new();
-    let mut folders = vec![root.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("samples").flatten() {
-            match entry.path() {
-                path if path.is_dir() => folders.push(path),
-                path => {
-                    let parent = path.parent().and_then(|parent| parent.strip_prefix(&root).ok());
-                    found.push((parent.expect("below the root").to_owned(), path));
-                }
-            }
-        }
-    }
-    found.retain(|(place, _)| !place.as_os_str().is_empty());
-    found.sort();
-    found
+/// Current records by application, without what differs from run to run: times, and the capture's
+/// own ID, which follows from whichever of its scans was read first. Of two files with the same
+/// bytes, either may be taken in first.
+fn records(site: &Site) -> BTreeMap<String, Value> {
+    site.records()
+        .into_iter()
+        .map(|mut record| {
+            record["captured_at"].take();
+            record["capture_id"].take();
+            let file = record["source"]["file"].as_str().map(|file| file.trim_start_matches("again ").into());
+            record["source"]["file"] = file.expect("a name");
+            (record["application_id"].as_str().expect("an ID").to_owned(), record)
+        })
+        .fold(BTreeMap::new(), |mut records, (id, record)| {
+            assert!(records.insert(id.clone(), record).is_none(), "{id} was captured twice");
+            records
+        })
 }
 
 /// Drops the samples as stations do: renamed into place, or written in two parts; some twice.
 fn drop_files(root: &Path, seed: u64) {
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
-    for (index, (place, file)) in samples().into_iter().enumerate() {
+    for (index, (place, file)) in sample_scans().into_iter().enumerate() {
         let folder = root.join(place);
         fs::create_dir_all(&folder).expect("a station's folder");
         let bytes = fs::read(&file).expect("a sample");
@@ -135,17 +70,6 @@ fn drop_files(root: &Path, seed: u64) {
             std::thread::sleep(Duration::from_millis(random.random_range(0..400)));
         }
     }
-}
-
-fn files_below(root: &Path) -> usize {
-    fs::read_dir(root)
-        .map(|entries| {
-            entries
-                .flatten()
-                .map(|entry| if entry.path().is_dir() { files_below(&entry.path()) } else { 1 })
-                .sum()
-        })
-        .unwrap_or(0)
 }
 
 /// Waits until every file has left the drop folder and every scan is read.
@@ -201,19 +125,18 @@ fn assert_object_is_whole(objects: &Path, key: &str) {
 
 #[test]
 fn a_service_killed_again_and_again_ends_with_the_records_of_a_quiet_run() {
-    let register = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/register.csv");
-    let register = register.to_str().expect("UTF-8");
+    let register = site::sample_register();
 
-    let quiet = Site::new();
-    quiet.run(&["register", "import", register]);
-    let scans = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/scans");
+    let quiet = Site::new(Path::new(PROGRAM), JOBS);
+    quiet.run(&["register", "import", &register]);
+    let scans = site::repository().join("samples/scans");
     let summary = quiet.run(&["--json", "ingest", scans.to_str().expect("UTF-8")]);
     let summary: Value = serde_json::from_str(&summary).expect("a sum");
-    let expected = quiet.records();
+    let expected = records(&quiet);
     assert!(!expected.is_empty());
 
-    let site = Site::new();
-    site.run(&["register", "import", register]);
+    let site = Site::new(Path::new(PROGRAM), JOBS);
+    site.run(&["register", "import", &register]);
     let drop = site.data().join("drop");
     let dropping = {
         let drop = drop.clone();
@@ -221,16 +144,16 @@ fn a_service_killed_again_and_again_ends_with_the_records_of_a_quiet_run() {
     };
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(11);
     for _ in 0..KILLS {
-        let mut service = site.serve();
+        let mut service = site.serve("intake,work");
         std::thread::sleep(Duration::from_millis(random.random_range(800..5000)));
         service.kill().expect("killed");
         service.wait().expect("reaped");
     }
     dropping.join().expect("all dropped");
-    let mut service = site.serve();
+    let mut service = site.serve("intake,work");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let sum = runtime.block_on(settled(&site, &drop));
-    Command::new("kill").arg(service.id().to_string()).status().expect("SIGTERM");
+    signal(service.id(), "TERM");
     assert!(service.wait().expect("reaped").success(), "drained");
 
     assert!(sum.balances(), "{sum:?}");
@@ -238,7 +161,7 @@ fn a_service_killed_again_and_again_ends_with_the_records_of_a_quiet_run() {
     for part in ["scans", "pages", "captured", "blank", "unassigned", "scans_quarantined", "captures"] {
         assert_eq!(sum[part], summary[part], "{part}");
     }
-    let records = site.records();
+    let records = records(&site);
     assert_eq!(records.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
     for (id, record) in &records {
         assert_eq!(differences(record, &expected[id], ""), Vec::<String>::new(), "application {id}");

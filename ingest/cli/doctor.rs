@@ -8,17 +8,22 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use super::Common;
+use crate::digest::Sha256;
+use crate::fleet::missing_confinement;
 use crate::form::Forms;
 use crate::form::print;
 use crate::read::Readers;
 use crate::reference::BankTable;
 use crate::settings::Settings;
 use crate::simulate::{Fonts, Hands, Press};
+use crate::store::objects::{ObjectError, ObjectKey, ObjectKind};
 
 /// Check what the program depends on, and say how to mend what is missing
 ///
-/// The configuration, the forms, the engines, the models, the table of banks, the fonts, the database
-/// and the data folder. Exits with 1 if anything is missing.
+/// The configuration, the forms, the engines, the models, the table of banks, the fonts, the data
+/// folder, the database, and the object store, where an object is put, read back and removed; and
+/// whether the kernel confines readers wholly. Exits with 1 if anything is missing; what is merely
+/// weak is said, and no failure.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {}
 
@@ -26,6 +31,8 @@ pub(super) struct Arguments {}
 struct Check {
     what: &'static str,
     good: bool,
+    /// It works, but something is less safe than it could be.
+    weak: bool,
     /// What was found, or what is wrong and how to mend it.
     detail: String,
 }
@@ -33,9 +40,11 @@ struct Check {
 impl Check {
     fn of<E: std::fmt::Display>(what: &'static str, found: Result<String, E>, mend: &str) -> Self {
         match found {
-            Ok(detail) => Self { what, good: true, detail },
-            Err(error) if mend.is_empty() => Self { what, good: false, detail: error.to_string() },
-            Err(error) => Self { what, good: false, detail: format!("{error}; {mend}") },
+            Ok(detail) => Self { what, good: true, weak: false, detail },
+            Err(error) if mend.is_empty() => {
+                Self { what, good: false, weak: false, detail: error.to_string() }
+            }
+            Err(error) => Self { what, good: false, weak: false, detail: format!("{error}; {mend}") },
         }
     }
 }
@@ -51,21 +60,28 @@ pub(super) fn run(common: &Common, _: Arguments) -> anyhow::Result<()> {
         Check::of("pdfium", pdfium(&settings), "run scripts/setup"),
         Check::of("Tesseract", tesseract(), "run scripts/setup, which installs tesseract-ocr-jpn"),
         Check::of("models", models(&settings), ""),
+        confinement(),
         Check::of("banks and branches", banks(&settings), ""),
         Check::of("printing", printing(&settings), ""),
         Check::of("fonts of handwriting", handwriting(), ""),
         Check::of("data folder", data_folder(&common.data), "name another folder with --data"),
     ];
-    let database = super::runtime()?.block_on(database(common));
-    checks.push(Check::of("database", database, ""));
+    let runtime = super::runtime()?;
+    checks.push(Check::of("database", runtime.block_on(database(common)), ""));
+    checks.push(Check::of("object store", runtime.block_on(objects(common, &settings)), ""));
 
     if common.json {
         println!("{}", serde_json::to_string(&checks)?);
     } else {
         let mut table = Table::new();
         table.load_preset(presets::ASCII_HORIZONTAL_ONLY).set_header(["", "what", "found"]);
-        for Check { what, good, detail } in &checks {
-            table.add_row([if *good { "ok" } else { "MISSING" }, what, detail]);
+        for Check { what, good, weak, detail } in &checks {
+            let verdict = match (good, weak) {
+                (true, false) => "ok",
+                (true, true) => "weak",
+                (false, _) => "MISSING",
+            };
+            table.add_row([verdict, what, detail]);
         }
         println!("{table}");
     }
@@ -97,6 +113,17 @@ fn models(settings: &Settings) -> Result<String, crate::read::ReadError> {
     Ok(names.join(", "))
 }
 
+/// A kernel that lacks some of it is no failure: readers work, with what it has.
+fn confinement() -> Check {
+    let missing = missing_confinement();
+    Check {
+        what: "confinement of readers",
+        good: true,
+        weak: missing.is_some(),
+        detail: missing.unwrap_or_else(|| "Landlock, seccomp, limits, no privileges".to_owned()),
+    }
+}
+
 fn banks(settings: &Settings) -> Result<String, crate::reference::ReferenceError> {
     let table = BankTable::load(&settings.paths.banks, &settings.paths.bank_aliases)?;
     let branches: usize = table.banks().iter().map(|bank| bank.branches().len()).sum();
@@ -120,8 +147,7 @@ fn handwriting() -> Result<String, crate::simulate::SimulateError> {
 fn data_folder(data: &Path) -> anyhow::Result<String> {
     std::fs::create_dir_all(data)?;
     tempfile::tempfile_in(data)?;
-    let space = rustix::fs::statvfs(data)?;
-    let free_gib = space.f_bavail.saturating_mul(space.f_frsize) >> 30;
+    let free_gib = super::free_bytes(data)? >> 30;
     anyhow::ensure!(free_gib >= LEAST_FREE_GIB, "only {free_gib} GiB are free in {}", data.display());
     Ok(format!("{}, {free_gib} GiB free", data.display()))
 }
@@ -134,4 +160,21 @@ async fn database(common: &Common) -> Result<String, crate::store::StoreError> {
         Some(_) => "the server that DATABASE_URL names".to_owned(),
         None => "the private server in the data folder".to_owned(),
     })
+}
+
+/// An object there and back. Its bytes are like no other's, so that nothing else is removed.
+async fn objects(common: &Common, settings: &Settings) -> Result<String, ObjectError> {
+    let location = common.objects();
+    let store = location.open(&settings.objects).await?;
+    let bytes = format!("uketsuke doctor {} {}", std::process::id(), chrono::Utc::now().to_rfc3339());
+    let bytes = bytes.as_bytes();
+    let key = ObjectKey::of(ObjectKind::Record, Sha256::of(bytes), Some("probe"));
+    store.put(&key, bytes).await?;
+    let verified = store.verify(&key, bytes.len() as u64).await;
+    store.remove(&key).await?;
+    let encryption = match store.encrypts_with() {
+        Some(id) => format!("encrypted with the key {id}"),
+        None => "not encrypted by us".to_owned(),
+    };
+    verified.map(|()| format!("{location}, {encryption}: an object was put, read back and removed"))
 }

@@ -18,7 +18,7 @@ use crate::form::Forms;
 use crate::score::Disposition;
 use crate::settings::Settings;
 use crate::simulate::Font;
-use crate::store::objects::{LocalDirectory, ObjectKey, ObjectStore};
+use crate::store::objects::{Location, ObjectKey};
 
 /// Compare records with truth: how well is read, and what confidences are worth
 ///
@@ -66,7 +66,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
         println!("{}", account_lines(&evaluation.account));
     }
     if let Some(folder) = &arguments.out {
-        let crops = runtime()?.block_on(crops(&common.data.join("objects"), &evaluation.worst));
+        let crops = runtime()?.block_on(crops(&common.objects(), &settings, &evaluation.worst));
         write_page(folder, &evaluation, crops)?;
         eprintln!("uketsuke: wrote {}; it shows what applicants wrote", folder.join("index.html").display());
     }
@@ -74,11 +74,18 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
 }
 
 /// The pictures of the wrong readings, as far as they can be had.
-async fn crops(objects: &Path, readings: &[WrongReading]) -> Vec<Option<GrayImage>> {
+async fn crops(objects: &Location, settings: &Settings, readings: &[WrongReading]) -> Vec<Option<GrayImage>> {
     let mut crops = vec![None; readings.len()];
     // Opening a store would make the folder.
-    let Some(store) = objects.is_dir().then(|| LocalDirectory::open(objects).ok()).flatten() else {
+    if matches!(objects, Location::Folder(folder) if !folder.is_dir()) {
         return crops;
+    }
+    let store = match objects.open(&settings.objects).await {
+        Ok(store) => store,
+        Err(error) => {
+            eprintln!("uketsuke: the page is made without pictures: {error}");
+            return crops;
+        }
     };
     for (crop, reading) in crops.iter_mut().zip(readings) {
         let Some(key) = reading.crop.as_deref().and_then(|key| key.parse::<ObjectKey>().ok()) else {

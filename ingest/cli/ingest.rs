@@ -12,6 +12,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::{Common, service};
+use crate::audit;
 use crate::fleet::Until;
 use crate::intake::{Afterwards, collect};
 use crate::score::{Basis, Scorer};
@@ -99,6 +100,7 @@ async fn ingest(
     };
     tokio::join!(work, watch);
     bar.finish_and_clear();
+    audit::seal_all(&service.database).await?;
 
     let batches = accounting::by_batch(&service.database, &filter).await?;
     let total: Accounting = batches.iter().map(|(_, sum)| *sum).sum();

@@ -1,13 +1,18 @@
 //! The command line: one file a subcommand; each parses, calls the library and prints. Results go
 //! to stdout, progress and errors to stderr; the exit code is 0, 1 (it failed) or 2 (wrong usage).
 
+mod audit;
+mod backup;
 mod calibrate;
 mod doctor;
 mod evaluate;
 mod forms;
+mod health;
 mod ingest;
 mod inspect;
 mod judged;
+mod migrate;
+mod objects;
 mod quarantine;
 mod reader;
 mod recognize;
@@ -16,14 +21,16 @@ mod register;
 mod serve;
 mod service;
 mod simulate;
+mod status;
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::store::objects::Location;
 use crate::store::{Database, StoreError};
 
 /// Takes in mailed benefit applications: reads scanned forms, scores its own confidence and
@@ -43,16 +50,33 @@ pub(crate) struct Common {
     /// Folder of the private database, the object store and the drop folders
     #[arg(long, global = true, value_name = "DIR", default_value = "./data")]
     pub data: PathBuf,
+    /// Object store: a folder, or s3://BUCKET[/PREFIX]; [default: DATA/objects]
+    #[arg(long, global = true, value_name = "WHERE", env = "UKETSUKE_OBJECTS")]
+    pub objects: Option<Location>,
     /// Configuration; names only what differs from the shipped config/uketsuke.toml
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print the result as JSON
     #[arg(long, global = true)]
     pub json: bool,
+    /// How logs are written to stderr
+    #[arg(long, global = true, value_enum, env = "UKETSUKE_LOG_FORMAT", default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One object a line, for collectors: scan and page are fields of their own
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Prove that no event was changed, and export the proof
+    Audit(audit::Arguments),
+    Backup(backup::Arguments),
     Calibrate(calibrate::Arguments),
     /// Print forms, or show their layout
     Forms(forms::Arguments),
@@ -61,6 +85,9 @@ enum Command {
     Serve(serve::Arguments),
     Inspect(inspect::Arguments),
     Doctor(doctor::Arguments),
+    Migrate(migrate::Arguments),
+    /// Look after the object store
+    Objects(objects::Arguments),
     /// Show scans that could not be read, and put them back
     Quarantine(quarantine::Arguments),
     /// Read pictures of handwritten cells; one JSON line an image
@@ -71,11 +98,18 @@ enum Command {
     Records(records::Arguments),
     /// The register of households
     Register(register::Arguments),
+    Restore(backup::RestoreArguments),
     /// Fill in and "scan" forms, with the truth about every page
     Simulate(simulate::Arguments),
+    Status(status::Arguments),
 }
 
 impl Common {
+    /// Where the objects are.
+    fn objects(&self) -> Location {
+        self.objects.clone().unwrap_or_else(|| Location::below(&self.data))
+    }
+
     /// The database that DATABASE_URL names, else the private one in the data folder.
     async fn database(&self) -> Result<Database, StoreError> {
         let url = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
@@ -85,6 +119,12 @@ impl Common {
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")
+}
+
+/// Bytes that a program without privileges may still write below `folder`.
+fn free_bytes(folder: &Path) -> std::io::Result<u64> {
+    let space = rustix::fs::statvfs(folder)?;
+    Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
 /// Who is named in events as the one that acted, for commands typed by a person.
@@ -103,27 +143,32 @@ fn with_database<T>(
     })
 }
 
-/// Logs go to stderr, as text; UKETSUKE_LOG chooses what (`info`, `uketsuke=debug`). A service tells
+/// Logs go to stderr; UKETSUKE_LOG chooses what (`info`, `uketsuke=debug`). A service tells
 /// what it does, a command with a progress bar only what is wrong.
-fn log_to_stderr(command: &Command) {
+fn log_to_stderr(command: &Command, format: LogFormat) {
     let default = match command {
         Command::Serve(_) => "warn,uketsuke=info",
         _ => "warn",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("UKETSUKE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match (command, format) {
+        // A worker quotes it in its own log.
+        (Command::Reader, _) | (_, LogFormat::Text) => {
+            logs.with_ansi(std::io::stderr().is_terminal()).init();
+        }
+        (_, LogFormat::Json) => logs.json().init(),
+    }
 }
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let CommandLine { common, command } = CommandLine::parse();
-    log_to_stderr(&command);
+    log_to_stderr(&command, common.log_format);
     let result = match command {
+        Command::Audit(arguments) => audit::run(&common, arguments),
+        Command::Backup(arguments) => backup::run(&common, arguments),
         Command::Calibrate(arguments) => calibrate::run(&common, arguments),
         Command::Forms(arguments) => forms::run(&common, arguments),
         Command::Ingest(arguments) => ingest::run(&common, arguments),
@@ -131,12 +176,16 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&common, arguments),
         Command::Inspect(arguments) => inspect::run(&common, arguments),
         Command::Doctor(arguments) => doctor::run(&common, arguments),
+        Command::Migrate(arguments) => migrate::run(&common, arguments),
+        Command::Objects(arguments) => objects::run(&common, arguments),
         Command::Quarantine(arguments) => quarantine::run(&common, arguments),
         Command::Reader => reader::run(&common),
         Command::Recognize(arguments) => recognize::run(&common, arguments),
         Command::Records(arguments) => records::run(&common, arguments),
         Command::Register(arguments) => register::run(&common, arguments),
+        Command::Restore(arguments) => backup::restore(&common, arguments),
         Command::Simulate(arguments) => simulate::run(&common, arguments),
+        Command::Status(arguments) => status::run(&common, arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

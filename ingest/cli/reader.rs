@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::Common;
-use crate::fleet::{ScanReader, reader};
+use crate::fleet::{Confinement, ScanReader, reader};
 use crate::settings::Settings;
 
 /// The arguments that start a reader with the configuration of this command.
@@ -17,6 +17,6 @@ pub(super) fn arguments(common: &Common) -> Vec<OsString> {
 
 pub(super) fn run(common: &Common) -> anyhow::Result<()> {
     let settings = Settings::load(common.config.as_deref())?;
-    let memory_mib = settings.readers.memory_mib;
-    Ok(reader::run(memory_mib, move || ScanReader::load(settings))?)
+    let confinement = Confinement::of(&settings);
+    Ok(reader::run(&confinement, move || ScanReader::load(settings))?)
 }

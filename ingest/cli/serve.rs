@@ -4,23 +4,27 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
-use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use clap::{Args, ValueEnum};
-use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::Common;
+use super::health::Health;
 use super::service::Service;
+use crate::audit;
 use crate::fleet::Until;
-use crate::intake::{self, Afterwards, ArrivedFile, Reception, Sighting, Waiting, escaped, is_whole};
-use crate::settings::Settings;
-use crate::store::Database;
+use crate::intake::{
+    self, Afterwards, ArrivedFile, Full, Reception, Sighting, TakeInError, Waiting, escaped, is_whole,
+};
+use crate::metrics::{FileEnd, Metrics, ObjectUser};
+use crate::settings::{self, Settings};
+use crate::store::jobs;
+use crate::store::scans::Accepted;
 
 /// Run the service: watch the drop folders and work on what comes
 ///
@@ -38,7 +42,7 @@ pub(super) struct Arguments {
     /// Folder of the stations, instead of DATA/drop
     #[arg(long, value_name = "DIR")]
     drop: Option<PathBuf>,
-    /// Where /healthz and /readyz answer
+    /// Where /healthz, /readyz and /metrics answer
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
 }
@@ -50,6 +54,9 @@ enum Role {
     /// Reads scans
     Work,
 }
+
+/// How long the last answers may take; each waits 2 s for the database at most.
+const LAST_ANSWER: Duration = Duration::from_secs(5);
 
 pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
     super::runtime()?.block_on(serve(common, arguments))
@@ -69,23 +76,34 @@ async fn serve(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
     let (stop, stopped) = watch::channel(false);
 
     let mut tasks = tokio::task::JoinSet::new();
+    let mut folder = None;
     if roles.contains(&Role::Intake) {
         let root = arguments.drop.unwrap_or_else(|| common.data.join("drop"));
         let watching = intake::watch(&root, &service.settings.intake, is_whole)
             .with_context(|| format!("{}: cannot be watched", root.display()))?;
         tracing::info!(folder = %root.display(), "watching");
-        let (reception, stopped) = (service.reception.clone(), stopped.clone());
-        tasks.spawn(async move { take_in_sightings(watching, reception, stopped).await });
+        folder = Some(watching.state.clone());
+        let taking_in = TakingIn {
+            reception: service.reception.clone(),
+            metrics: service.metrics.clone(),
+            settings: service.settings.clone(),
+            data: common.data.clone(),
+        };
+        let stopped = stopped.clone();
+        tasks.spawn(async move { taking_in.run(watching, stopped).await });
     }
     if roles.contains(&Role::Work) {
         let (worker, stopped) = (service.worker.clone(), stopped.clone());
         tasks.spawn(async move { worker.run(Until::Told, stopped).await });
     }
-    let routes = health(service.database.clone());
-    let mut stopped_serving = stopped.clone();
-    tasks.spawn(async move {
+    let (database, sealing) = (service.database.clone(), stopped.clone());
+    tasks.spawn(async move { audit::seal_until(&database, sealing).await });
+    // Answers until the last task is done: a node that drains says so.
+    let routes = Health::of(&service, common.data.clone(), stopped, folder).routes();
+    let (end, mut ended) = watch::channel(false);
+    let answering = tokio::spawn(async move {
         let told = async move {
-            let _ = stopped_serving.wait_for(|&stop| stop).await;
+            let _ = ended.wait_for(|&end| end).await;
         };
         if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(told).await {
             tracing::error!(%error, "the health checks have ended");
@@ -105,52 +123,100 @@ async fn serve(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
         _ = interrupt.recv() => tracing::warn!("stopped at once"),
     }
     tasks.shutdown().await;
+    end.send_replace(true);
+    // Whoever asked last gets their answer; one that says nothing is not waited for.
+    let _ = tokio::time::timeout(LAST_ANSWER, answering).await;
+    // What the last scans in hand have written.
+    if let Err(error) = audit::seal_all(&service.database).await {
+        tracing::warn!(%error, "the last events are not sealed yet; the next service does it");
+    }
     service.stop().await;
     Ok(())
 }
 
 /// Takes in what the watcher reports. What fails stays in the folder and is reported again.
-async fn take_in_sightings(
-    mut watching: intake::Watching,
+struct TakingIn {
     reception: Reception,
-    mut stopped: watch::Receiver<bool>,
-) {
-    loop {
-        let sighting = tokio::select! {
-            sighting = watching.sightings.recv() => sighting,
-            _ = stopped.wait_for(|&stop| stop) => return,
-        };
-        match sighting {
-            None => return,
-            Some(Sighting::Arrived(file)) => take_in(&reception, &file, &Afterwards::Remove).await,
-            Some(Sighting::Overdue { file, waited, why }) => {
-                let (name, minutes) = (escaped(file.path.as_os_str()), waited.as_secs() / 60);
-                tracing::warn!(file = name, minutes, ?why, "a file has not arrived; it is waited for");
-                // What lies there is quarantined with its reason, so that somebody sees it. Should the
-                // rest come after all, it is taken in as another scan.
-                if why == Waiting::Incomplete {
-                    take_in(&reception, &file, &Afterwards::Leave).await;
+    metrics: Metrics,
+    settings: Arc<Settings>,
+    data: PathBuf,
+}
+
+/// How often a node without room looks for it again.
+const ROOM: Duration = Duration::from_secs(1);
+
+impl TakingIn {
+    /// Waits until there is room for another file. Meanwhile the watcher waits, too: the folder is the
+    /// queue.
+    async fn wait_for_room(&self) {
+        let mut told = None;
+        loop {
+            let full = self.full().await;
+            self.metrics.intake_full(full.is_some());
+            match full {
+                None => {
+                    if told.is_some() {
+                        tracing::info!("files are taken in again");
+                    }
+                    return;
+                }
+                Some(full) => {
+                    // Once a reason: its numbers change every second.
+                    if told.replace(std::mem::discriminant(&full)) != Some(std::mem::discriminant(&full)) {
+                        tracing::warn!("files stay in the drop folder: {full}");
+                    }
                 }
             }
-            Some(Sighting::Finding(finding)) => tracing::warn!("left where it is: {finding}"),
+            tokio::time::sleep(ROOM).await;
         }
     }
-}
 
-async fn take_in(reception: &Reception, file: &ArrivedFile, afterwards: &Afterwards) {
-    if let Err(error) = reception.take_in(file, afterwards).await {
-        tracing::warn!(%error, "not taken in; it stays where it is and is tried again");
+    /// What cannot be found out holds nothing back: taking in meets the same fault, and says so.
+    async fn full(&self) -> Option<Full> {
+        let settings: &settings::Intake = &self.settings.intake;
+        let ready = jobs::ready(&self.reception.database, settings.max_ready_jobs).await.unwrap_or(0);
+        Full::is(settings, ready, super::free_bytes(&self.data).unwrap_or(u64::MAX))
     }
-}
 
-/// `/healthz`: the process answers. `/readyz`: the database does, too.
-fn health(database: Database) -> Router {
-    let ready = async move || match database.check().await {
-        Ok(()) => (StatusCode::OK, Json(json!({ "ready": true }))),
-        Err(error) => {
-            let body = json!({ "ready": false, "reason": error.to_string() });
-            (StatusCode::SERVICE_UNAVAILABLE, Json(body))
+    async fn run(&self, mut watching: intake::Watching, mut stopped: watch::Receiver<bool>) {
+        loop {
+            let sighting = tokio::select! {
+                sighting = async {
+                    self.wait_for_room().await;
+                    watching.sightings.recv().await
+                } => sighting,
+                _ = stopped.wait_for(|&stop| stop) => return,
+            };
+            match sighting {
+                None => return,
+                Some(Sighting::Arrived(file)) => self.take_in(&file, &Afterwards::Remove).await,
+                Some(Sighting::Overdue { file, waited, why }) => {
+                    let (name, minutes) = (escaped(file.path.as_os_str()), waited.as_secs() / 60);
+                    tracing::warn!(file = name, minutes, ?why, "a file has not arrived; it is waited for");
+                    // What lies there is quarantined with its reason, so that somebody sees it. Should
+                    // the rest come after all, it is taken in as another scan.
+                    if why == Waiting::Incomplete {
+                        self.take_in(&file, &Afterwards::Leave).await;
+                    }
+                }
+                Some(Sighting::Finding(finding)) => tracing::warn!("left where it is: {finding}"),
+            }
         }
-    };
-    Router::new().route("/healthz", get(async || Json(json!({ "alive": true })))).route("/readyz", get(ready))
+    }
+
+    async fn take_in(&self, file: &ArrivedFile, afterwards: &Afterwards) {
+        match self.reception.take_in(file, afterwards).await {
+            Ok(Some(Accepted::New(_))) => self.metrics.file(FileEnd::New),
+            Ok(Some(Accepted::Repeated(_))) => self.metrics.file(FileEnd::Repeated),
+            // Another watcher has it, or it is looked at again.
+            Ok(Some(Accepted::Registered(_)) | None) => {}
+            Err(error) => {
+                self.metrics.file(FileEnd::Failed);
+                if matches!(error, TakeInError::Object { .. }) {
+                    self.metrics.object_error(ObjectUser::Intake);
+                }
+                tracing::warn!(%error, "not taken in; it stays where it is and is tried again");
+            }
+        }
+    }
 }

@@ -9,16 +9,17 @@ use super::Common;
 use crate::fleet::{ReaderPool, Worker};
 use crate::form::Forms;
 use crate::intake::Reception;
+use crate::metrics::Metrics;
 use crate::score::{Basis, ScoreFiles, Scorer};
 use crate::settings::Settings;
 use crate::store::Database;
-use crate::store::objects::{LocalDirectory, ObjectStore};
 
 pub(super) struct Service {
     pub settings: Arc<Settings>,
     pub database: Database,
     pub reception: Reception,
     pub worker: Worker,
+    pub metrics: Metrics,
 }
 
 impl Service {
@@ -39,8 +40,8 @@ impl Service {
         std::fs::create_dir_all(&common.data).with_context(|| {
             format!("{}: cannot be made; name another folder with --data", common.data.display())
         })?;
+        let objects = common.objects().open(&settings.objects).await?;
         let database = common.database().await?;
-        let objects: Arc<dyn ObjectStore> = Arc::new(LocalDirectory::open(&common.data.join("objects"))?);
         let program = std::env::current_exe().context("the path of this program")?;
         let readers = ReaderPool::start(&settings.readers, program, super::reader::arguments(common)).await?;
         let name = format!("{}:{}", hostname(), std::process::id());
@@ -50,6 +51,7 @@ impl Service {
             max_attempts: settings.jobs.max_attempts,
             actor: name.clone(),
         };
+        let metrics = Metrics::default();
         let worker = Worker {
             database: database.clone(),
             objects,
@@ -58,8 +60,9 @@ impl Service {
             scorer,
             settings: settings.clone(),
             name,
+            metrics: metrics.clone(),
         };
-        Ok(Self { settings, database, reception, worker })
+        Ok(Self { settings, database, reception, worker, metrics })
     }
 
     pub async fn stop(self) {

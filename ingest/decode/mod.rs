@@ -62,15 +62,21 @@ impl Scan {
         settings: &settings::Decode,
         pdfium_library: &Path,
     ) -> Result<Self, DecodeError> {
-        Self::open_any(path, settings, pdfium_library).map_err(DecodeError::scan)
+        open_file(path)
+            .and_then(|file| Self::of_any(file, settings, pdfium_library))
+            .map_err(DecodeError::scan)
     }
 
-    fn open_any(path: &Path, settings: &settings::Decode, pdfium_library: &Path) -> Result<Self, Fault> {
-        // Asked before opening: to open a pipe waits for its writer.
-        if !std::fs::metadata(path).map_err(Fault::Unreadable)?.is_file() {
-            return Err(Fault::NotAFile);
-        }
-        let mut file = File::open(path).map_err(Fault::Unreadable)?;
+    /// As [`Self::open`], of a file that is open already.
+    pub fn of_file(
+        file: File,
+        settings: &settings::Decode,
+        pdfium_library: &Path,
+    ) -> Result<Self, DecodeError> {
+        Self::of_any(file, settings, pdfium_library).map_err(DecodeError::scan)
+    }
+
+    fn of_any(mut file: File, settings: &settings::Decode, pdfium_library: &Path) -> Result<Self, Fault> {
         let mut head = Vec::with_capacity(HEAD_BYTES);
         (&file).take(HEAD_BYTES as u64).read_to_end(&mut head)?;
         file.rewind()?;
@@ -129,6 +135,14 @@ impl Scan {
         file.rewind()?;
         Ok(BufReader::new(file))
     }
+}
+
+fn open_file(path: &Path) -> Result<File, Fault> {
+    // Asked before opening: to open a pipe waits for its writer.
+    if !std::fs::metadata(path).map_err(Fault::Unreadable)?.is_file() {
+        return Err(Fault::NotAFile);
+    }
+    File::open(path).map_err(Fault::Unreadable)
 }
 
 /// What a scan may have at most, from the settings.

@@ -5,10 +5,13 @@
 //! healthy readers with them.
 
 use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::mpsc;
 
+use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 
@@ -37,30 +40,46 @@ pub(super) struct Launch {
     pub arguments: Vec<OsString>,
 }
 
+/// A child just started, its stdout and stderr piped, and the worker's end of the socket that is its
+/// stdin.
+pub(super) struct Newborn {
+    pub child: Child,
+    pub requests: UnixStream,
+}
+
 /// The starting thread; it ends when this is dropped.
-pub(super) struct Nursery(mpsc::Sender<oneshot::Sender<std::io::Result<Child>>>);
+pub(super) struct Nursery(mpsc::Sender<oneshot::Sender<io::Result<Newborn>>>);
 
 impl Nursery {
     /// Must be called inside a tokio runtime, which will watch over the children.
-    pub fn open(launch: Launch) -> std::io::Result<Self> {
+    pub fn open(launch: Launch) -> io::Result<Self> {
         let (orders, incoming) = mpsc::channel::<oneshot::Sender<_>>();
         let runtime = tokio::runtime::Handle::current();
         std::thread::Builder::new().name("reader-nursery".to_owned()).spawn(move || {
             let _inside = runtime.enter();
             for reply in incoming {
                 // Where nobody waits any more, the child comes back and is killed by being dropped.
-                let _ = reply.send(command(&launch).spawn());
+                let _ = reply.send(bear(&launch));
             }
         })?;
         Ok(Self(orders))
     }
 
-    pub async fn start(&self) -> std::io::Result<Child> {
-        let gone = || std::io::Error::other("the thread that starts readers has ended");
+    pub async fn start(&self) -> io::Result<Newborn> {
+        let gone = || io::Error::other("the thread that starts readers has ended");
         let (reply, child) = oneshot::channel();
         self.0.send(reply).map_err(|_| gone())?;
         child.await.map_err(|_| gone())?
     }
+}
+
+/// Requests go over a socket: with the request to open a scan goes the open file.
+fn bear(launch: &Launch) -> io::Result<Newborn> {
+    let (requests, child_end) = std::os::unix::net::UnixStream::pair()?;
+    requests.set_nonblocking(true)?;
+    // The command, and with it our copy of the child's end, is gone when the child has started.
+    let child = command(launch).stdin(OwnedFd::from(child_end)).spawn()?;
+    Ok(Newborn { child, requests: UnixStream::from_std(requests)? })
 }
 
 fn command(launch: &Launch) -> Command {
@@ -72,7 +91,7 @@ fn command(launch: &Launch) -> Command {
         }
     }
     command.envs(SINGLE_THREADED);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     // In a group of its own, so that Ctrl-C at the terminal reaches the worker only, which lets its
     // readers finish.
     command.process_group(0).kill_on_drop(true);

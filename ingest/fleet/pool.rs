@@ -3,13 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::confine::missing_confinement;
+use super::ends::{Ends, ReaderEnd};
 use super::nursery::{Launch, Nursery};
 use super::process::{Process, ReaderError, StartError};
 use super::protocol::{Loaded, Request, Response};
@@ -36,6 +39,7 @@ struct Inner {
     /// One task a process, which sees to its end.
     keepers: Mutex<JoinSet<()>>,
     starts: Mutex<Starts>,
+    ends: Ends,
     closing: watch::Sender<bool>,
 }
 
@@ -60,6 +64,9 @@ impl ReaderPool {
     ) -> Result<Self, StartError> {
         let launch = Launch { program, arguments };
         let nursery = Nursery::open(launch.clone()).map_err(|source| spawn_error(&launch, source))?;
+        if let Some(missing) = missing_confinement() {
+            tracing::warn!("readers are not wholly confined: {missing}");
+        }
         let pool = Self(Arc::new(Inner {
             permits: Arc::new(Semaphore::new(reader_count(settings))),
             settings: settings.clone(),
@@ -68,6 +75,7 @@ impl ReaderPool {
             idle: Mutex::default(),
             keepers: Mutex::default(),
             starts: Mutex::default(),
+            ends: Ends::default(),
             closing: watch::Sender::new(false),
         }));
         let first = pool.0.launch().await?;
@@ -78,6 +86,11 @@ impl ReaderPool {
     /// How many readers there may be at a time.
     pub fn size(&self) -> usize {
         reader_count(&self.0.settings)
+    }
+
+    /// How readers have ended so far, and how often.
+    pub fn ends(&self) -> Vec<(ReaderEnd, u64)> {
+        self.0.ends.counts()
     }
 
     /// What the readers work with: the provenance of their records.
@@ -134,16 +147,20 @@ impl Inner {
             return Err(StartError::ShuttingDown);
         }
         let mut starts = lock(&self.starts);
-        let (process, loaded) = started.inspect_err(|_| starts.failed(Instant::now()))?;
-        starts.succeeded(loaded).inspect_err(|_| starts.failed(Instant::now()))?;
+        let process = started.and_then(|(process, loaded)| starts.succeeded(loaded).map(|()| process));
+        let process = process.inspect_err(|_| {
+            starts.failed(Instant::now());
+            self.ends.count(ReaderEnd::NotStarted);
+        })?;
         tracing::info!(reader = process.pid(), "ready");
         Ok(process)
     }
 
     async fn launch_now(&self) -> Result<(Process, Loaded), StartError> {
         let spawn_failed = |source| spawn_error(&self.launch, source);
-        let child = self.nursery.start().await.map_err(spawn_failed)?;
-        let (mut process, keeper) = Process::adopt(child, self.closing.subscribe()).map_err(spawn_failed)?;
+        let newborn = self.nursery.start().await.map_err(spawn_failed)?;
+        let (mut process, keeper) =
+            Process::adopt(newborn, self.closing.subscribe()).map_err(spawn_failed)?;
         {
             let mut keepers = lock(&self.keepers);
             while keepers.try_join_next().is_some() {}
@@ -155,11 +172,12 @@ impl Inner {
 }
 
 impl Reader {
-    /// Opens a scan, in place of the one before, and says how many pages it has. `file_name` is its
-    /// name at the station, for messages.
-    pub async fn open(&mut self, path: &Path, file_name: &str) -> Result<u32, ReaderError> {
-        let request = Request::Open { path: path.to_owned(), file_name: file_name.to_owned() };
-        match self.ask(request).await? {
+    /// Opens a scan, in place of the one before, and says how many pages it has. The reader gets the
+    /// file as it is open here (and with it its place in it); it could not open it by a name.
+    /// `file_name` is its name at the station, for messages.
+    pub async fn open(&mut self, scan: &File, file_name: &str) -> Result<u32, ReaderError> {
+        let request = Request::Open { file_name: file_name.to_owned() };
+        match self.ask(request, Some(scan)).await? {
             Response::Opened { pages } => Ok(pages),
             other => Err(self.out_of_turn(&other).await),
         }
@@ -170,7 +188,7 @@ impl Reader {
         if let Some(process) = &mut self.process {
             process.pages += 1;
         }
-        match self.ask(Request::Look { index }).await? {
+        match self.ask(Request::Look { index }, None).await? {
             Response::Looked(look) if look.index == index => Ok(*look),
             other => Err(self.out_of_turn(&other).await),
         }
@@ -182,7 +200,7 @@ impl Reader {
         index: u32,
         known: Option<KnownApplication>,
     ) -> Result<PageRead, ReaderError> {
-        match self.ask(Request::Read { index, known }).await? {
+        match self.ask(Request::Read { index, known }, None).await? {
             Response::Read(read) => Ok(*read),
             other => Err(self.out_of_turn(&other).await),
         }
@@ -190,21 +208,24 @@ impl Reader {
 
     /// Lets go of the open scan. A reader that is dropped without keeps it until its next one.
     pub async fn close(&mut self) -> Result<(), ReaderError> {
-        match self.ask(Request::Close).await? {
+        match self.ask(Request::Close, None).await? {
             Response::Closed => Ok(()),
             other => Err(self.out_of_turn(&other).await),
         }
     }
 
-    async fn ask(&mut self, request: Request) -> Result<Response, ReaderError> {
+    async fn ask(&mut self, request: Request, scan: Option<&File>) -> Result<Response, ReaderError> {
         let process = self.process.as_mut().ok_or(ReaderError::Gone)?;
         self.busy = true;
-        let answer = process.ask(&request, self.pool.settings.page_limit).await;
+        let answer = process.ask(&request, scan, self.pool.settings.page_limit).await;
         self.busy = false;
         match answer {
             Ok(_) | Err(ReaderError::Refused(_)) => answer,
             Err(error) => {
                 self.process = None;
+                if let (false, Some(end)) = (self.pool.is_closing(), ReaderEnd::of(&error)) {
+                    self.pool.ends.count(end);
+                }
                 Err(if self.pool.is_closing() { ReaderError::ShuttingDown } else { error })
             }
         }
@@ -220,7 +241,10 @@ impl Reader {
             Response::Failed(_) => "Failed",
         };
         match self.process.take() {
-            Some(mut process) => process.misunderstood(format!("an answer out of turn: {name}")).await,
+            Some(mut process) => {
+                self.pool.ends.count(ReaderEnd::Protocol);
+                process.misunderstood(format!("an answer out of turn: {name}")).await
+            }
             None => ReaderError::Gone,
         }
     }
@@ -232,8 +256,11 @@ impl Drop for Reader {
         let worn_out = process.pages >= self.pool.settings.recycle_pages;
         let mut idle = lock(&self.pool.idle);
         // `closing` is asked under the lock: shutting down sets it first and empties the list then.
-        if !self.busy && !worn_out && !self.pool.is_closing() {
-            idle.push(process);
+        match (self.pool.is_closing(), self.busy, worn_out) {
+            (true, ..) => {}
+            (false, true, _) => self.pool.ends.count(ReaderEnd::Interrupted),
+            (false, false, true) => self.pool.ends.count(ReaderEnd::WornOut),
+            (false, false, false) => idle.push(process),
         }
     }
 }

@@ -6,16 +6,20 @@
 //! keeper; dropping them ends the process.
 
 use std::fmt;
+use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
+use tokio::process::{Child, ChildStdout};
 use tokio::sync::{oneshot, watch};
 
 use super::chatter::Chatter;
+use super::handover;
+use super::nursery::Newborn;
 use super::protocol::{self, Loaded, ProtocolError, Refusal, Request, Response};
 
 /// How long a process that has hung up may take to be gone before it is killed, and a killed one
@@ -117,7 +121,7 @@ pub(super) struct Death {
 /// A live, greeted process.
 pub(super) struct Process {
     pid: u32,
-    requests: ChildStdin,
+    requests: UnixStream,
     responses: ChildStdout,
     keeper: KeeperLine,
     /// Pages looked at so far.
@@ -131,14 +135,13 @@ struct KeeperLine {
 }
 
 impl Process {
-    /// Takes over a child that was started with all three streams piped, and the task that keeps
-    /// it, which the caller must run. `closing` ends the child from afar.
+    /// Takes over a child, and the task that keeps it, which the caller must run. `closing` ends the
+    /// child from afar.
     pub fn adopt(
-        mut child: Child,
+        Newborn { mut child, requests }: Newborn,
         closing: watch::Receiver<bool>,
     ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), std::io::Error> {
         let unpiped = || std::io::Error::other("its streams are not pipes");
-        let requests = child.stdin.take().ok_or_else(unpiped)?;
         let responses = child.stdout.take().ok_or_else(unpiped)?;
         let stderr = child.stderr.take().ok_or_else(unpiped)?;
         let pid = child.id().ok_or_else(unpiped)?;
@@ -173,10 +176,16 @@ impl Process {
         loaded.map_err(StartError::Protocol)
     }
 
-    /// One request, one answer. After any error but a refusal the process is ended and reaped. The
-    /// future must not be dropped half-way unless the process is dropped with it.
-    pub async fn ask(&mut self, request: &Request, limit: Duration) -> Result<Response, ReaderError> {
-        match tokio::time::timeout(limit, self.talk(request)).await {
+    /// One request, with a scan where it is one to open it, and one answer. After any error but a
+    /// refusal the process is ended and reaped. The future must not be dropped half-way unless the
+    /// process is dropped with it.
+    pub async fn ask(
+        &mut self,
+        request: &Request,
+        scan: Option<&File>,
+        limit: Duration,
+    ) -> Result<Response, ReaderError> {
+        match tokio::time::timeout(limit, self.talk(request, scan)).await {
             Ok(Ok(Response::Failed(refusal))) => Err(ReaderError::Refused(refusal)),
             Ok(Ok(response)) => Ok(response),
             Err(_) => {
@@ -200,8 +209,8 @@ impl Process {
         ReaderError::Protocol { message, last_lines }
     }
 
-    async fn talk(&mut self, request: &Request) -> Result<Response, ProtocolError> {
-        self.requests.write_all(&protocol::encode(request)?).await?;
+    async fn talk(&mut self, request: &Request, scan: Option<&File>) -> Result<Response, ProtocolError> {
+        handover::send(&mut self.requests, &protocol::encode(request)?, scan).await?;
         let body = receive(&mut self.responses).await?;
         protocol::decode(&body)
     }

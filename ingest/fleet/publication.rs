@@ -114,7 +114,11 @@ impl Worker {
                 tally: &tally,
             }),
         };
-        Ok(publish(&self.database, &publication).await?)
+        let published = publish(&self.database, &publication).await?;
+        if published == Published::Committed {
+            self.metrics.pages(&outcomes);
+        }
+        Ok(published)
     }
 
     /// The strata of the certificate in use that nothing is accepted in any more.

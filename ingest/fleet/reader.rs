@@ -1,12 +1,14 @@
 //! The child's side: answers requests until the worker closes the pipe. One page at a time, on one
 //! thread; what does the work is a [`PageReader`].
 
-use std::io::{Read, Write};
-use std::path::Path;
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
 
-use super::confine::{self, ConfineError, Streams};
+use super::confine::{self, ConfineError, Confinement, Streams};
+use super::handover::{self, Received};
 use super::protocol::{
-    Hello, Loaded, PROTOCOL_VERSION, ProtocolError, Refusal, Request, Response, read_message, write_message,
+    Hello, Loaded, PROTOCOL_VERSION, ProtocolError, Refusal, Request, Response, write_message,
 };
 use crate::pipeline::{KnownApplication, PageLook, PageRead};
 
@@ -24,7 +26,7 @@ pub trait PageReader {
     fn loaded(&self) -> Loaded;
 
     /// Opens a scan in place of the one before and says how many pages it has.
-    fn open(&mut self, path: &Path, file_name: &str) -> Result<u32, Refusal>;
+    fn open(&mut self, scan: File, file_name: &str) -> Result<u32, Refusal>;
 
     /// What is seen of a page of the open scan, which is kept until the next call.
     fn look(&mut self, index: u32) -> Result<PageLook, Refusal>;
@@ -50,27 +52,32 @@ pub enum ReaderProcessError<E> {
 const TOO_LARGE: &str = "answer_too_large";
 
 /// Turns this process into a reader: confines it, then loads what `load` loads, then serves until
-/// the worker has nothing more to ask. Must be the first thing the process does.
+/// the worker has nothing more to ask. Must be the first thing the process does. No byte of a scan
+/// is seen before the process has given up everything.
 pub fn run<R: PageReader, E: std::fmt::Display>(
-    memory_mib: u64,
+    confinement: &Confinement,
     load: impl FnOnce() -> Result<R, E>,
 ) -> Result<(), ReaderProcessError<E>> {
     std::panic::set_hook(Box::new(report_panic));
-    let Streams { mut requests, mut responses } = confine::confine(memory_mib)?;
+    let account = confine::account(confinement)?;
+    let Streams { mut requests, mut responses } = confine::confine(confinement)?;
     let mut reader = load().map_err(ReaderProcessError::Load)?;
+    if let Some(account) = account {
+        confine::become_account(account)?;
+    }
     serve(&mut reader, &mut requests, &mut responses)?;
     Ok(())
 }
 
 /// Greets, then answers every request until `requests` ends.
-pub fn serve(
+fn serve(
     reader: &mut impl PageReader,
-    requests: &mut impl Read,
+    requests: &mut UnixStream,
     responses: &mut impl Write,
 ) -> Result<(), ProtocolError> {
     write_message(responses, &Hello { protocol: PROTOCOL_VERSION, loaded: reader.loaded() })?;
-    while let Some(request) = read_message(requests)? {
-        match write_message(responses, &answer(reader, request)) {
+    while let Some(received) = handover::receive(requests)? {
+        match write_message(responses, &answer(reader, received)?) {
             Err(error @ ProtocolError::TooLong { .. }) => {
                 let message = format!("what was read cannot be handed over: {error}");
                 write_message(responses, &Response::Failed(Refusal { code: TOO_LARGE.to_owned(), message }))?;
@@ -81,10 +88,14 @@ pub fn serve(
     Ok(())
 }
 
-fn answer(reader: &mut impl PageReader, request: Request) -> Response {
+fn answer(
+    reader: &mut impl PageReader,
+    Received { request, scan }: Received,
+) -> Result<Response, ProtocolError> {
     let answer = match request {
-        Request::Open { path, file_name } => {
-            reader.open(&path, &file_name).map(|pages| Response::Opened { pages })
+        Request::Open { file_name } => {
+            let scan = scan.ok_or(ProtocolError::NoScan)?;
+            reader.open(scan, &file_name).map(|pages| Response::Opened { pages })
         }
         Request::Look { index } => reader.look(index).map(|look| Response::Looked(Box::new(look))),
         Request::Read { index, known } => {
@@ -95,7 +106,7 @@ fn answer(reader: &mut impl PageReader, request: Request) -> Response {
             Ok(Response::Closed)
         }
     };
-    answer.unwrap_or_else(Response::Failed)
+    Ok(answer.unwrap_or_else(Response::Failed))
 }
 
 /// Says where a reader panicked. What it says besides is repeated only where it is a literal of the

@@ -1,7 +1,7 @@
 //! The reader that a reader process is: strings decode, look, read and encode together.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs::File;
 
 use super::protocol::{Loaded, Refusal};
 use super::reader::PageReader;
@@ -75,10 +75,10 @@ impl PageReader for ScanReader {
         }
     }
 
-    fn open(&mut self, path: &Path, file_name: &str) -> Result<u32, Refusal> {
+    fn open(&mut self, scan: File, file_name: &str) -> Result<u32, Refusal> {
         self.open = None;
         let Settings { decode, paths, .. } = &self.settings;
-        let scan = Scan::open(path, decode, &paths.pdfium())
+        let scan = Scan::of_file(scan, decode, &paths.pdfium())
             .map_err(|error| refusal(error.code(), format!("{file_name}: {error}")))?;
         let pages = scan.page_count();
         self.open = Some(Open { scan, file_name: file_name.to_owned(), page: None });

@@ -4,9 +4,10 @@
 //! a retry writes again with the same bytes, and the rows come in one transaction that the lease
 //! fences.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use tokio::sync::watch;
@@ -17,6 +18,7 @@ use crate::application_id::ApplicationId;
 use crate::digest::Sha256;
 use crate::form::Forms;
 use crate::identify::{Identification, Identity};
+use crate::metrics::{Metrics, ObjectUser, ScanEnd, Stage};
 use crate::pipeline::{KnownApplication, PageLook, PageRead};
 use crate::publish::{StoredReading, group_pages};
 use crate::score::Scorer;
@@ -38,6 +40,7 @@ pub struct Worker {
     pub settings: Arc<Settings>,
     /// Names the worker in leases and events.
     pub name: String,
+    pub metrics: Metrics,
 }
 
 /// When a worker stops.
@@ -66,6 +69,8 @@ pub(super) enum WorkError {
     Object(#[from] ObjectError),
     #[error("the original cannot be copied to a temporary folder: {0}; is the disk full?")]
     Spool(std::io::Error),
+    #[error("the original {key} cannot be opened: {source}; is the object store whole?")]
+    Original { key: Box<ObjectKey>, source: std::io::Error },
     #[error("a record cannot be written as JSON: {0}")]
     Record(#[from] serde_json::Error),
 }
@@ -76,7 +81,17 @@ impl WorkError {
         match self {
             Self::Bad { .. } | Self::Record(_) => false,
             Self::Reader { source, .. } => matches!(source, ReaderError::ShuttingDown),
-            Self::Start(_) | Self::Store(_) | Self::Object(_) | Self::Spool(_) => true,
+            Self::Start(_) | Self::Store(_) | Self::Object(_) | Self::Spool(_) | Self::Original { .. } => {
+                true
+            }
+        }
+    }
+
+    /// The page that a reader was at, from 1; for logs.
+    fn page(&self) -> Option<u32> {
+        match self {
+            Self::Reader { page, .. } => Some(*page),
+            _ => None,
         }
     }
 }
@@ -126,26 +141,34 @@ impl Worker {
             lost = self.keep(&lease) => Err(lost.into()),
         };
         match result {
-            Ok(()) => {}
+            Ok(()) => self.metrics.scan(ScanEnd::Published),
             Err(WorkError::Store(StoreError::LeaseLost(_))) => {
+                self.metrics.scan(ScanEnd::LeaseLost);
                 tracing::warn!(scan = %lease.scan, attempt = lease.attempt, "the lease was lost; another worker has the scan");
             }
             Err(WorkError::Bad { reason, pages }) => {
                 tracing::warn!(scan = %lease.scan, %reason, "quarantined");
                 jobs::quarantine(&self.database, &lease, &self.name, &reason, pages).await?;
+                self.metrics.scan(ScanEnd::Quarantined);
             }
             Err(error) if error.is_ours() => {
+                self.metrics.scan(ScanEnd::GivenBack);
+                if matches!(error, WorkError::Object(_)) {
+                    self.metrics.object_error(ObjectUser::Worker);
+                }
                 tracing::warn!(scan = %lease.scan, %error, "put back; not the scan's fault");
                 jobs::give_back(&self.database, &lease, &error.to_string(), jobs.retry).await?;
             }
             Err(error) => {
-                let reason = error.to_string();
+                let (reason, page) = (error.to_string(), error.page());
                 match jobs::fail(&self.database, &lease, &self.name, &reason, jobs.retry).await? {
                     Failed::Retries { after } => {
-                        tracing::warn!(scan = %lease.scan, attempt = lease.attempt, ?after, %reason, "tried again later");
+                        self.metrics.scan(ScanEnd::Retried);
+                        tracing::warn!(scan = %lease.scan, page, attempt = lease.attempt, ?after, %reason, "tried again later");
                     }
                     Failed::Quarantined => {
-                        tracing::warn!(scan = %lease.scan, attempt = lease.attempt, %reason, "quarantined");
+                        self.metrics.scan(ScanEnd::Quarantined);
+                        tracing::warn!(scan = %lease.scan, page, attempt = lease.attempt, %reason, "quarantined");
                     }
                 }
             }
@@ -177,9 +200,11 @@ impl Worker {
         let groups =
             group_pages(pages.iter().filter_map(|page| Some((page.look.index, identity(&page.look)?))));
         // An application moves on under us only when another scan of it is published meanwhile.
+        let begun = Instant::now();
         while self.publish(lease, &scan, &pages, &groups).await? == Published::Conflict {
             tracing::info!(scan = %scan.id, "another scan of the same application was faster; building again");
         }
+        self.metrics.took(Stage::Publish, begun);
         Ok(())
     }
 
@@ -198,7 +223,9 @@ impl Worker {
 
     /// Takes every page of the scan through a reader and puts its objects into the store.
     async fn read_pages(&self, scan: &Scan) -> Result<Vec<StoredPage>, WorkError> {
+        let begun = Instant::now();
         let original = self.fetch(scan).await?;
+        self.metrics.took(Stage::Fetch, begun);
         let mut reader = self.readers.acquire().await?;
         let blame = |page: u32| {
             let file = scan.file.clone();
@@ -207,7 +234,9 @@ impl Worker {
                 source => WorkError::Reader { file: file.clone(), page: page + 1, source },
             }
         };
-        let count = reader.open(&original.path, &scan.file).await.map_err(blame(0))?;
+        let begun = Instant::now();
+        let count = reader.open(&original.file, &scan.file).await.map_err(blame(0))?;
+        self.metrics.took(Stage::Open, begun);
         let mut pages = Vec::new();
         for index in 0..count {
             let page = self.read_page(&mut reader, index).await;
@@ -218,6 +247,7 @@ impl Worker {
                 },
                 PageError::Work(error) => error,
             })?);
+            tracing::debug!(scan = %scan.id, page = index + 1, "read");
         }
         reader.close().await.map_err(blame(count))?;
         Ok(pages)
@@ -225,12 +255,17 @@ impl Worker {
 
     /// The two turns of the talk, and the page's objects.
     async fn read_page(&self, reader: &mut Reader, index: u32) -> Result<StoredPage, PageError> {
+        let begun = Instant::now();
         let look = reader.look(index).await.map_err(PageError::Reader)?;
+        self.metrics.took(Stage::Look, begun);
         let known = match identity(&look) {
             Some(identity) => self.known(identity.application_id).await.map_err(WorkError::from)?,
             None => None,
         };
+        let begun = Instant::now();
         let PageRead { image, readings } = reader.read(index, known).await.map_err(PageError::Reader)?;
+        self.metrics.took(Stage::Read, begun);
+        let begun = Instant::now();
         let image = self
             .put(ObjectKind::Page, &image.bytes, image.format.extension())
             .await
@@ -242,6 +277,7 @@ impl Worker {
         }))
         .await
         .map_err(WorkError::from)?;
+        self.metrics.took(Stage::Store, begun);
         Ok(StoredPage { look, image, readings })
     }
 
@@ -291,20 +327,24 @@ pub(super) fn identity(look: &PageLook) -> Option<&Identity> {
     }
 }
 
-/// The original as a file on this machine; a copy is removed with the value.
+/// The original, open on this machine; a copy is removed with the value.
 struct LocalOriginal {
-    path: PathBuf,
+    file: File,
     _copy: Option<tempfile::TempDir>,
 }
 
 impl Worker {
     async fn fetch(&self, scan: &Scan) -> Result<LocalOriginal, WorkError> {
+        let open = |path: &Path| {
+            let failed = |source| WorkError::Original { key: Box::new(scan.original.clone()), source };
+            File::open(path).map_err(failed)
+        };
         if let Some(path) = self.objects.local_path(&scan.original) {
-            return Ok(LocalOriginal { path, _copy: None });
+            return Ok(LocalOriginal { file: open(&path)?, _copy: None });
         }
         let folder = tempfile::tempdir().map_err(WorkError::Spool)?;
         let path = folder.path().join("original");
         self.objects.get_file(&scan.original, &path).await?;
-        Ok(LocalOriginal { path, _copy: Some(folder) })
+        Ok(LocalOriginal { file: open(&path)?, _copy: Some(folder) })
     }
 }

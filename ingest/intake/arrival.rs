@@ -205,6 +205,8 @@ mod tests {
             settle: Duration::from_millis(SETTLE),
             arriving_alarm_minutes: 30,
             max_file_mib: 1,
+            max_ready_jobs: 1,
+            min_free_gib: 1,
         })
     }
 

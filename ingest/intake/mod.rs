@@ -10,6 +10,7 @@ mod collect;
 mod complete;
 mod folder;
 mod name;
+mod room;
 mod take_in;
 mod watch;
 
@@ -18,6 +19,7 @@ pub use collect::{CLI_STATION, CollectError, Collected, collect};
 pub use complete::{Completeness, is_complete};
 pub use folder::{IntakeFinding, NotAScan};
 pub use name::escaped;
+pub use room::Full;
 pub use take_in::{Afterwards, Reception, TakeInError};
 pub use watch::{FolderState, Watcher, Watching, watch};
 

@@ -8,14 +8,12 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 
-use super::StoreError;
+use super::error::query;
 use super::private_postgres::PrivatePostgres;
+use super::{StoreError, seals};
 
 /// Every file of the folder is compiled in. A new one is seen when this file is compiled again.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("ingest/store/migrations");
-
-/// Name of the private server's database.
-const PRIVATE_DATABASE: &str = "uketsuke";
 
 /// A program runs a handful of loops; more connections than this only queue inside the server.
 const CONNECTIONS: u32 = 16;
@@ -31,6 +29,9 @@ pub struct Database {
 }
 
 impl Database {
+    /// Name of the private server's database.
+    pub const PRIVATE: &str = "uketsuke";
+
     /// Connects and brings the tables up to date; several programs may do so at once.
     pub async fn connect(data: &Path, database_url: Option<&str>) -> Result<Self, StoreError> {
         let (options, private) = match database_url {
@@ -41,8 +42,8 @@ impl Database {
                     .await
                     .map_err(|error| StoreError::Connect(sqlx::Error::Io(error.into())))??;
                 let options = server.connect_options();
-                create_database(&options, PRIVATE_DATABASE).await?;
-                (options.database(PRIVATE_DATABASE), Some(Arc::new(server)))
+                create_database(&options, Self::PRIVATE).await?;
+                (options.database(Self::PRIVATE), Some(Arc::new(server)))
             }
         };
         Ok(Self { private, ..Self::open(options).await? })
@@ -52,7 +53,9 @@ impl Database {
     pub async fn open(options: PgConnectOptions) -> Result<Self, StoreError> {
         let options = options.application_name("uketsuke");
         let mut connection = sqlx::PgConnection::connect_with(&options).await.map_err(StoreError::Connect)?;
-        MIGRATIONS.run(&mut connection).await?;
+        if !is_up_to_date(&mut connection).await? {
+            MIGRATIONS.run(&mut connection).await?;
+        }
         connection.close().await.map_err(StoreError::Connect)?;
         // One transaction left open slows every claim of a job tenfold within a minute.
         let options =
@@ -63,7 +66,9 @@ impl Database {
             .connect_with(options)
             .await
             .map_err(StoreError::Connect)?;
-        Ok(Self { pool, private: None })
+        let database = Self { pool, private: None };
+        seals::begin_epoch_if_restored(&database).await?;
+        Ok(database)
     }
 
     pub(super) fn pool(&self) -> &PgPool {
@@ -88,6 +93,26 @@ impl Database {
             let _ = tokio::task::spawn_blocking(move || drop(server)).await;
         }
     }
+}
+
+/// Whether exactly the migrations of this program were made. Asked first, because running them takes
+/// rights that the service's role need not have, even where there is nothing to do.
+async fn is_up_to_date(connection: &mut sqlx::PgConnection) -> Result<bool, StoreError> {
+    let doing = query("say what migrations were made");
+    let begun: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(&doing)?;
+    if !begun {
+        return Ok(false);
+    }
+    let made: Vec<(i64, Vec<u8>)> =
+        sqlx::query_as("select version, checksum from _sqlx_migrations where success order by version")
+            .fetch_all(connection)
+            .await
+            .map_err(&doing)?;
+    let ours = MIGRATIONS.iter().map(|migration| (migration.version, &migration.checksum[..]));
+    Ok(ours.eq(made.iter().map(|(version, checksum)| (*version, &checksum[..]))))
 }
 
 async fn create_database(options: &PgConnectOptions, name: &'static str) -> Result<(), StoreError> {

@@ -1,6 +1,8 @@
 //! What can go wrong between the program and its database. Messages name the question that was
 //! asked, never the values of a row: those may be personal data.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::private_postgres::PrivatePostgresError;
 
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +16,12 @@ pub enum StoreError {
     #[error(
         "the database cannot be brought up to date: {0}; was it used by a newer version of this program?"
     )]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(sqlx::migrate::MigrateError),
+    #[error(
+        "the tables are not up to date, and the role of DATABASE_URL may not change them; run `uketsuke migrate \
+         --application-role ROLE` with the DATABASE_URL of their owner, then start again"
+    )]
+    MayNotMigrate,
     #[error("the database failed to {doing}: {source}")]
     Query { doing: &'static str, source: sqlx::Error },
     /// Only a row that something else than this program wrote.
@@ -24,11 +31,22 @@ pub enum StoreError {
     /// working on it.
     #[error("the lease of job {0} has ended; another worker has it now")]
     LeaseLost(super::jobs::JobId),
+    /// Nothing was changed. Store the objects again and publish again.
+    #[error("objects of the scan were swept away before it was published; it is read again")]
+    ObjectsRemoved,
     #[error("{0}")]
     Refused(&'static str),
 }
 
+/// Of this process, for its metrics.
+static FAILED_QUERIES: AtomicU64 = AtomicU64::new(0);
+
 impl StoreError {
+    /// How many questions to the database have failed since the process began.
+    pub fn failed_queries() -> u64 {
+        FAILED_QUERIES.load(Ordering::Relaxed)
+    }
+
     /// The same call may well work a moment later: the server restarts, or two transactions met.
     pub fn is_transient(&self) -> bool {
         let source = match self {
@@ -47,9 +65,27 @@ impl StoreError {
     }
 }
 
+impl From<sqlx::migrate::MigrateError> for StoreError {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        use sqlx::migrate::MigrateError::{Execute, ExecuteMigration};
+        match &error {
+            // insufficient_privilege
+            Execute(sqlx::Error::Database(source)) | ExecuteMigration(sqlx::Error::Database(source), _)
+                if source.code().as_deref() == Some("42501") =>
+            {
+                Self::MayNotMigrate
+            }
+            _ => Self::Migrate(error),
+        }
+    }
+}
+
 /// Turns an error of the driver into one that says what was being done.
 pub(super) fn query(doing: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
-    move |source| StoreError::Query { doing, source }
+    move |source| {
+        FAILED_QUERIES.fetch_add(1, Ordering::Relaxed);
+        StoreError::Query { doing, source }
+    }
 }
 
 pub(super) fn corrupt<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> StoreError {

@@ -23,6 +23,10 @@ pub enum EventKind {
     RegisterImported,
     /// Confidences of a field have shifted: the certificate accepts nothing more of it.
     CertificateSuspended,
+    /// A dump was restored into another server, whose transactions are counted anew.
+    DatabaseRestored,
+    /// Objects that no row names were taken out of the store.
+    ObjectsSwept,
 }
 
 impl EventKind {
@@ -38,6 +42,8 @@ impl EventKind {
             Self::CaptureCompleted => "capture.completed",
             Self::RegisterImported => "register.imported",
             Self::CertificateSuspended => "certificate.suspended",
+            Self::DatabaseRestored => "database.restored",
+            Self::ObjectsSwept => "objects.swept",
         }
     }
 }

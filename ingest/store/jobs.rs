@@ -306,6 +306,18 @@ pub async fn requeue(
     Ok(true)
 }
 
+/// How many jobs any worker may take, counted no further than `limit`.
+pub async fn ready(database: &Database, limit: u64) -> Result<u64, StoreError> {
+    let count: i64 = sqlx::query_scalar(
+        "select count(*) from (select from job where visible_at <= now() limit $1) as ready",
+    )
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_one(database.pool())
+    .await
+    .map_err(query("count jobs"))?;
+    Ok(count.unsigned_abs())
+}
+
 pub async fn counts(database: &Database) -> Result<JobCounts, StoreError> {
     let (working, all, quarantined): (i64, i64, i64) = sqlx::query_as(
         "select count(*) filter (where worker is not null and visible_at > now()), count(*),

@@ -3,12 +3,13 @@
 //!
 //! Objects are written first, under keys that follow from their content; the rows that name them
 //! commit after. A crash between the two leaves an object that nobody names, never a row that
-//! names nothing.
+//! names nothing; [`sweep`] takes such objects away.
 
 pub mod acceptance;
 pub mod accounting;
 pub mod applications;
 pub mod captures;
+pub mod condemned;
 mod database;
 pub mod drift;
 mod error;
@@ -17,9 +18,14 @@ pub mod jobs;
 pub mod objects;
 pub mod pages;
 pub mod private_postgres;
+pub mod privileges;
 pub mod publish;
+pub mod references;
 pub mod register;
 pub mod scans;
+pub mod seals;
+pub mod standing;
+pub mod sweep;
 
 pub use database::Database;
 pub use error::StoreError;

@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 
 use super::applications::{self, ApplicationVersion};
 use super::captures::{CaptureId, RecordObject};
+use super::condemned;
 use super::drift::{self, Watch};
 use super::error::query;
 use super::events::{self, EventKind};
@@ -65,7 +66,8 @@ pub enum Published {
 
 /// Publishes a scan in one transaction, fenced by the lease.
 ///
-/// [`StoreError::LeaseLost`] means that another worker has the scan now; nothing was changed.
+/// [`StoreError::LeaseLost`] means that another worker has the scan now, [`StoreError::ObjectsRemoved`]
+/// that objects must be stored again; nothing was changed.
 pub async fn publish(database: &Database, publication: &Publication<'_>) -> Result<Published, StoreError> {
     let Publication { lease, actor, pages, captures, expected, .. } = *publication;
     let mut transaction = database.begin().await?;
@@ -75,6 +77,12 @@ pub async fn publish(database: &Database, publication: &Publication<'_>) -> Resu
     if &versions != expected {
         // Dropping the transaction rolls it back, the end of the job included.
         return Ok(Published::Conflict);
+    }
+    let objects = objects(publication);
+    if !condemned::lift(&mut transaction, &objects).await? {
+        transaction.rollback().await.map_err(query("end a publication"))?;
+        condemned::readmit(database, &objects).await?;
+        return Err(StoreError::ObjectsRemoved);
     }
     finish_scan(&mut transaction, publication).await?;
     for capture in captures {
@@ -110,6 +118,23 @@ pub async fn publish(database: &Database, publication: &Publication<'_>) -> Resu
         );
     }
     Ok(Published::Committed)
+}
+
+/// The keys of all objects that the publication names, but for the original.
+fn objects(publication: &Publication<'_>) -> Vec<String> {
+    let mut keys: Vec<String> =
+        publication.captures.iter().map(|capture| capture.record.key().to_string()).collect();
+    for page in publication.pages {
+        match &page.state {
+            PageState::Captured { page, .. } => {
+                keys.push(page.image.to_string());
+                keys.extend(page.readings.iter().map(|stored| stored.crop.to_string()));
+            }
+            PageState::Blank { image } => keys.extend(image.iter().map(ToString::to_string)),
+            PageState::Unassigned { image, .. } => keys.push(image.to_string()),
+        }
+    }
+    keys
 }
 
 async fn finish_scan(connection: &mut PgConnection, publication: &Publication<'_>) -> Result<(), StoreError> {

@@ -1,13 +1,17 @@
 //! A reader that reads nothing, and dies in the way that the name of a scan asks for.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rustix::process::{Resource, Signal, getpid, getrlimit, kill_process};
+use rustix::process::{
+    Pid, Resource, Signal, getpid, getppid, getrlimit, getuid, kill_process, test_kill_process,
+};
 use uketsuke::digest::Sha256;
+use uketsuke::fleet::Confinement;
 use uketsuke::fleet::protocol::{
     Hello, Loaded, PROTOCOL_VERSION, Refusal, Request, Response, encode, read_message, write_message,
 };
@@ -22,15 +26,22 @@ pub const IMAGE_BYTES: usize = 3_000_000;
 
 const MEMORY_MIB: u64 = 768;
 
-pub fn main(mode: &str) -> ExitCode {
+/// A reader of a kind; `readable` stands for its models.
+pub fn main(mode: &str, readable: Option<&str>) -> ExitCode {
+    let readable = readable.map(PathBuf::from).into_iter().collect();
+    let confinement = Confinement { memory_mib: MEMORY_MIB, readable, user: "nobody".to_owned() };
     let outcome = match mode {
-        "fake" => reader::run(MEMORY_MIB, || Ok::<_, String>(FakeReader { model: b"a".to_vec() })),
+        "fake" => reader::run(&confinement, || Ok::<_, String>(FakeReader::new(b"a".to_vec()))),
         "fickle" => {
             let model = std::process::id().to_le_bytes().to_vec();
-            reader::run(MEMORY_MIB, || Ok::<_, String>(FakeReader { model }))
+            reader::run(&confinement, || Ok::<_, String>(FakeReader::new(model)))
         }
         "missing model" => {
-            reader::run(MEMORY_MIB, || Err::<FakeReader, _>("digits.rten is missing".to_owned()))
+            reader::run(&confinement, || Err::<FakeReader, _>("digits.rten is missing".to_owned()))
+        }
+        "no such user" => {
+            let confinement = Confinement { user: "no such user".to_owned(), ..confinement };
+            reader::run(&confinement, || Ok::<_, String>(FakeReader::new(Vec::new())))
         }
         "silent" => loop {
             std::thread::sleep(Duration::from_secs(1));
@@ -59,6 +70,18 @@ struct FakeReader {
     model: Vec<u8>,
 }
 
+impl FakeReader {
+    /// With a thread that was started while it was loaded, as libraries do.
+    fn new(model: Vec<u8>) -> Self {
+        std::thread::spawn(|| {
+            loop {
+                std::thread::park();
+            }
+        });
+        Self { model }
+    }
+}
+
 impl PageReader for FakeReader {
     fn loaded(&self) -> Loaded {
         Loaded {
@@ -69,9 +92,12 @@ impl PageReader for FakeReader {
         }
     }
 
-    /// Says its process ID for a number of pages.
-    fn open(&mut self, _: &Path, file_name: &str) -> Result<u32, Refusal> {
+    /// Does what `file_name` asks for; otherwise says its process ID for a number of pages.
+    fn open(&mut self, mut scan: File, file_name: &str) -> Result<u32, Refusal> {
         let answer = |message: String| Refusal { code: "answer".to_owned(), message };
+        if let Some((verb, path)) = file_name.split_once(' ').filter(|(_, path)| path.starts_with('/')) {
+            return Err(answer(attempt(verb, path)));
+        }
         match file_name {
             "abort" => std::process::abort(),
             "exit" => std::process::exit(7),
@@ -99,18 +125,48 @@ impl PageReader for FakeReader {
                 (0..1000).for_each(|number| eprintln!("last words, {number}"));
                 std::process::abort();
             }
-            "connect" => {
-                let outcome = std::net::TcpStream::connect("127.0.0.1:9").map(|_| ());
-                return Err(answer(
-                    outcome.map_or_else(|error| format!("{:?}", error.kind()), |()| "connected".into()),
-                ));
+            "connect" => return Err(answer(outcome(std::net::TcpStream::connect("127.0.0.1:9")))),
+            "connect to a socket" => {
+                return Err(answer(outcome(std::os::unix::net::UnixStream::connect("/run/postgresql/5432"))));
+            }
+            "send a datagram" => {
+                return Err(answer(outcome(std::net::UdpSocket::bind("127.0.0.1:0"))));
             }
             "start a program" => {
-                let outcome = std::process::Command::new("/bin/true").status().map(|_| ());
-                return Err(answer(
-                    outcome.map_or_else(|error| format!("{:?}", error.kind()), |()| "started".into()),
-                ));
+                return Err(answer(outcome(std::process::Command::new("/bin/true").status())));
             }
+            // SAFETY: should it fork after all, the child ends at once.
+            "fork" => match unsafe { libc::fork() } {
+                0 => std::process::exit(0),
+                -1 => return Err(answer(outcome(Err::<(), _>(std::io::Error::last_os_error())))),
+                _ => return Err(answer("done".to_owned())),
+            },
+            "start a thread" => {
+                let thread = std::thread::Builder::new().spawn(|| ()).map(|thread| thread.join().is_ok());
+                return Err(answer(outcome(thread)));
+            }
+            "signal the worker" => {
+                let worker = getppid().expect("a worker");
+                return Err(answer(outcome(test_kill_process(worker).map_err(Into::into))));
+            }
+            "signal the first process" => {
+                return Err(answer(outcome(test_kill_process(Pid::INIT).map_err(Into::into))));
+            }
+            "become root" => {
+                // SAFETY: takes a number only.
+                let result = match unsafe { libc::setuid(0) } {
+                    0 => Ok(()),
+                    _ => Err(std::io::Error::last_os_error()),
+                };
+                return Err(answer(outcome(result)));
+            }
+            "who" => return Err(answer(getuid().as_raw().to_string())),
+            "read the scan" => {
+                let mut text = String::new();
+                let read = scan.read_to_string(&mut text).map(|_| text);
+                return Err(answer(read.unwrap_or_else(|error| format!("{:?}", error.kind()))));
+            }
+            "write the scan" => return Err(answer(outcome(scan.write_all(b"changed")))),
             "secrets" => {
                 let secret =
                     std::env::vars_os().find(|(_, value)| value.to_string_lossy().contains("secret"));
@@ -148,6 +204,27 @@ impl PageReader for FakeReader {
     }
 
     fn close(&mut self) {}
+}
+
+/// What comes of an attempt to touch a file by its name.
+fn attempt(verb: &str, path: &str) -> String {
+    match verb {
+        "read" => outcome(std::fs::read(path)),
+        "list" => outcome(std::fs::read_dir(path)),
+        "write" => outcome(std::fs::write(path, b"changed")),
+        "make" => outcome(std::fs::create_dir(path)),
+        "remove" => outcome(std::fs::remove_file(path)),
+        "rename" => outcome(std::fs::rename(path, format!("{path}.moved"))),
+        "open" => {
+            use std::os::unix::fs::PermissionsExt;
+            outcome(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)))
+        }
+        _ => panic!("what is to be done?"),
+    }
+}
+
+fn outcome<T>(result: std::io::Result<T>) -> String {
+    result.map_or_else(|error| format!("{:?}", error.kind()), |_| "done".to_owned())
 }
 
 /// Rust's own handler of SIGSEGV takes the first one for a stack overflow that it is not, and steps

@@ -7,14 +7,15 @@ mod fake_reader;
 
 use std::collections::HashSet;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::BufRead;
+use std::os::unix::fs::PermissionsExt;
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
 use std::pin::Pin;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use uketsuke::fleet::{Exit, Reader, ReaderError, ReaderPool, StartError};
+use uketsuke::fleet::{Exit, Reader, ReaderEnd, ReaderError, ReaderPool, StartError, missing_confinement};
 use uketsuke::settings::Readers;
 
 type Story = fn() -> Pin<Box<dyn Future<Output = ()>>>;
@@ -26,7 +27,8 @@ macro_rules! stories {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["reader", mode] => return fake_reader::main(mode),
+        ["reader", mode] => return fake_reader::main(mode, None),
+        ["reader", mode, readable] => return fake_reader::main(mode, Some(readable)),
         ["worker"] => return doomed_worker(),
         _ => (),
     }
@@ -49,6 +51,9 @@ fn main() -> ExitCode {
         a_panic_does_not_repeat_what_was_read,
         chatter_neither_blocks_nor_reaches_the_talk,
         a_reader_has_no_network_no_secrets_and_starts_no_programs,
+        a_reader_sees_its_scan_and_nothing_else,
+        a_reader_changes_no_file,
+        a_reader_is_not_root,
         a_request_that_is_given_up_ends_its_reader,
         one_reader_dies_while_another_works,
         a_worn_out_reader_is_replaced,
@@ -105,6 +110,7 @@ async fn a_hang_is_ended_after_its_limit() {
         assert_eq!(zombies(), 0);
     }
     assert_eq!(children().len(), 0, "the hanging readers are gone");
+    assert_eq!(ends(&pool, ReaderEnd::TimedOut), 2);
 }
 
 async fn a_memory_bomb_meets_its_limit() {
@@ -138,6 +144,7 @@ async fn nonsense_is_told_from_an_answer() {
         Err(ReaderError::Died { exit, .. }) => assert_eq!(exit, Exit::Code(0)),
         other => panic!("{other:?}"),
     }
+    assert_eq!((ends(&pool, ReaderEnd::Protocol), ends(&pool, ReaderEnd::Died)), (3, 1));
 }
 
 async fn bad_input_is_an_answer_and_keeps_the_reader() {
@@ -183,16 +190,100 @@ async fn a_reader_has_no_network_no_secrets_and_starts_no_programs() {
     let pool = pool("fake", settings()).await;
     for (question, answer) in [
         ("connect", "PermissionDenied"),
+        ("connect to a socket", "PermissionDenied"),
+        ("send a datagram", "PermissionDenied"),
         ("start a program", "PermissionDenied"),
+        ("fork", "PermissionDenied"),
+        ("start a thread", "done"),
+        ("signal the worker", "PermissionDenied"),
+        ("signal the first process", "PermissionDenied"),
         ("secrets", "none"),
         ("threads", "1"),
         ("core dumps", "0"),
     ] {
-        match ask(&mut acquire(&pool).await, question).await {
-            Err(ReaderError::Refused(refusal)) => assert_eq!(refusal.message, answer, "{question}"),
-            other => panic!("{question}: {other:?}"),
-        }
+        assert_eq!(answer_to(&pool, question).await, answer, "{question}");
     }
+}
+
+/// A folder with one file, both open to everybody: only confinement keeps a reader out.
+fn open_folder(file: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join(file), "secret").expect("written");
+    for path in [folder.path().to_owned(), folder.path().join(file)] {
+        let open = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(path, open).expect("opened to everybody");
+    }
+    folder
+}
+
+async fn a_reader_sees_its_scan_and_nothing_else() {
+    let (models, database) = (open_folder("digits.rten"), open_folder("PG_VERSION"));
+    let readable = models.path().display().to_string();
+    let arguments = ["reader", "fake", &readable].map(OsString::from).to_vec();
+    let pool = ReaderPool::start(&settings(), this_program(), arguments).await.expect("the pool starts");
+    assert_eq!(answer_to(&pool, "read the scan").await, SCAN);
+    assert_eq!(answer_to(&pool, &format!("read {readable}/digits.rten")).await, "done");
+    if let Some(missing) = missing_confinement() {
+        println!("  SKIPPED, what other files a reader sees: {missing}");
+        return;
+    }
+    let (foreign, own) = (database.path().display(), std::process::id());
+    for question in [
+        "read /etc/passwd".to_owned(),
+        format!("list {foreign}"),
+        format!("read {foreign}/PG_VERSION"),
+        format!("read {readable}/../{}/PG_VERSION", database.path().file_name().expect("a name").display()),
+        format!("read /proc/{own}/environ"),
+        "list /".to_owned(),
+        "list /proc".to_owned(),
+    ] {
+        assert_eq!(answer_to(&pool, &question).await, "PermissionDenied", "{question}");
+    }
+}
+
+/// Holds without Landlock, too.
+async fn a_reader_changes_no_file() {
+    let models = open_folder("digits.rten");
+    let readable = models.path().display().to_string();
+    let arguments = ["reader", "fake", &readable].map(OsString::from).to_vec();
+    let pool = ReaderPool::start(&settings(), this_program(), arguments).await.expect("the pool starts");
+    for question in [
+        format!("write {readable}/digits.rten"),
+        format!("write {readable}/new"),
+        format!("make {readable}/new"),
+        format!("remove {readable}/digits.rten"),
+        format!("rename {readable}/digits.rten"),
+        format!("open {readable}/digits.rten"),
+    ] {
+        assert_eq!(answer_to(&pool, &question).await, "PermissionDenied", "{question}");
+    }
+    assert_ne!(answer_to(&pool, "write the scan").await, "done");
+    let text = std::fs::read_to_string(models.path().join("digits.rten"));
+    assert_eq!(text.expect("still there"), "secret");
+}
+
+async fn a_reader_is_not_root() {
+    if !rustix::process::geteuid().is_root() {
+        println!("  SKIPPED: this test was not started by root, and readers have its user");
+        return;
+    }
+    let pool = pool("fake", settings()).await;
+    assert_eq!(answer_to(&pool, "who").await, "65534");
+    assert_eq!(answer_to(&pool, "become root").await, "PermissionDenied");
+    let message = start("no such user", settings()).await.err().expect("nobody to be").to_string();
+    assert!(message.contains("'no such user'") && message.contains("readers.user"), "{message}");
+    // Of all its threads, one of which was there when the reader was still root.
+    let mut reader = acquire(&pool).await;
+    let id = ask(&mut reader, "fine").await.expect("its process ID");
+    let threads = std::fs::read_dir(format!("/proc/{id}/task")).expect("proc");
+    let users: Vec<String> = threads
+        .map(|thread| {
+            let status = std::fs::read_to_string(thread.expect("proc").path().join("status")).expect("proc");
+            let users = status.lines().find(|line| line.starts_with("Uid:")).expect("a user");
+            users.trim_start_matches("Uid:").trim().replace('\t', " ")
+        })
+        .collect();
+    assert_eq!(users, ["65534 65534 65534 65534", "65534 65534 65534 65534"]);
 }
 
 async fn a_request_that_is_given_up_ends_its_reader() {
@@ -205,6 +296,7 @@ async fn a_request_that_is_given_up_ends_its_reader() {
     drop(reader);
     ask(&mut acquire(&pool).await, "fine").await.expect("a fresh one");
     until("only the fresh one is left", || children().len() == 1).await;
+    assert_eq!(ends(&pool, ReaderEnd::Interrupted), 1);
 }
 
 async fn one_reader_dies_while_another_works() {
@@ -225,6 +317,7 @@ async fn a_worn_out_reader_is_replaced() {
         reader.look(1).await.expect("a page");
     }
     assert_eq!(pids.len(), 3);
+    assert_eq!(ends(&pool, ReaderEnd::WornOut), 3);
 }
 
 /// The kernel kills a reader when the thread that started it ends, so that must not be just any.
@@ -262,6 +355,7 @@ async fn readers_of_one_pool_agree_in_what_they_load() {
         Ok(_) => panic!("another model was taken"),
     }
     until("the odd one is gone", || children().is_empty()).await;
+    assert_eq!((ends(&pool, ReaderEnd::Died), ends(&pool, ReaderEnd::NotStarted)), (1, 1));
 }
 
 async fn shutting_down_ends_and_reaps_everybody() {
@@ -316,7 +410,9 @@ async fn two_hundred_deaths_leave_nothing_behind() {
 fn settings() -> Readers {
     Readers {
         count: 2,
-        memory_mib: 0, // The fake reader takes its own limit.
+        // The fake reader takes its own.
+        memory_mib: 0,
+        user: String::new(),
         start_limit: Duration::from_secs(60),
         page_limit: Duration::from_secs(60),
         recycle_pages: 1000,
@@ -336,9 +432,25 @@ async fn acquire(pool: &ReaderPool) -> Reader {
     pool.acquire().await.expect("a reader")
 }
 
+/// How often readers of the pool have ended so.
+fn ends(pool: &ReaderPool, end: ReaderEnd) -> u64 {
+    pool.ends().into_iter().filter(|(counted, _)| *counted == end).map(|(_, count)| count).sum()
+}
+const SCAN: &str = "what a scanner saw";
+
 /// Plays a prank on the reader by the name of the scan it opens.
 async fn ask(reader: &mut Reader, prank: &str) -> Result<u32, ReaderError> {
-    reader.open(Path::new("/scan"), prank).await
+    let scan = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(scan.path(), SCAN).expect("written");
+    reader.open(&File::open(scan.path()).expect("a scan"), prank).await
+}
+
+/// What a reader says that it came to.
+async fn answer_to(pool: &ReaderPool, question: &str) -> String {
+    match ask(&mut acquire(pool).await, question).await {
+        Err(ReaderError::Refused(refusal)) => refusal.message,
+        other => panic!("{question}: {other:?}"),
+    }
 }
 
 fn this_program() -> std::path::PathBuf {

@@ -25,6 +25,22 @@ pub async fn fresh_options() -> PgConnectOptions {
     server().connect_options().database(&name)
 }
 
+/// How to connect to a fresh database as it was before a migration, named by its number.
+#[allow(dead_code, reason = "most tests want the tables of today")]
+pub async fn fresh_options_before(migration: &str) -> PgConnectOptions {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("test_{}_before_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    create(&name, "template1").await;
+    let options = server().connect_options().database(&name);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("ingest/store/migrations");
+    let all = sqlx::migrate::Migrator::new(folder).await.expect("migrations");
+    let before = all.iter().filter(|made| format!("{:04}", made.version).as_str() < migration);
+    let migrator = sqlx::migrate::Migrator::with_migrations(before.cloned().collect());
+    let mut connection = PgConnection::connect_with(&options).await.expect("a connection");
+    migrator.run(&mut connection).await.expect("the migrations before");
+    options
+}
+
 /// Started by the first test of a process, joined by those of others; it stops when the last of
 /// them has ended.
 fn server() -> &'static PrivatePostgres {

@@ -15,6 +15,8 @@ pub async fn all(store: &dyn ObjectStore) {
     other_bytes_are_refused(store).await;
     what_is_not_there_is_not_found(store).await;
     files(store).await;
+    a_file_of_many_parts(store).await;
+    what_is_removed_is_gone(store).await;
     many_writers_of_one_object(store).await;
     list_in_order(store).await;
 }
@@ -80,6 +82,33 @@ async fn files(store: &dyn ObjectStore) {
     let missing = folder.path().join("missing");
     let error = store.put_file(&changed, &missing).await.expect_err("no file");
     assert!(matches!(&error, ObjectError::File { file, .. } if *file == missing), "{error}");
+}
+
+/// More than two parts of 5 MiB, the smallest that S3 takes.
+async fn a_file_of_many_parts(store: &dyn ObjectStore) {
+    let content: Vec<u8> =
+        (0..3_000_000u32).flat_map(|number| number.wrapping_mul(97).to_be_bytes()).collect();
+    let key = key(ObjectKind::Original, &content);
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    file.write_all(&content).expect("written");
+    assert_eq!(store.put_file(&key, file.path()).await.expect("put"), Put::Written);
+    store.put_file(&key, file.path()).await.expect("put again");
+    store.verify(&key, content.len() as u64).await.expect("whole");
+    assert_eq!(store.head(&key).await.expect("head").bytes, content.len() as u64);
+
+    let changed = ObjectKey::of(ObjectKind::Original, Sha256::of(b"before it grew"), None);
+    let error = store.put_file(&changed, file.path()).await.expect_err("other bytes");
+    assert!(matches!(error, ObjectError::OtherBytes { .. }), "{error}");
+    assert!(matches!(store.head(&changed).await, Err(ObjectError::NotFound { .. })), "nothing was stored");
+}
+
+async fn what_is_removed_is_gone(store: &dyn ObjectStore) {
+    let key = key(ObjectKind::Page, b"not for long");
+    store.put(&key, b"not for long").await.expect("put");
+    store.remove(&key).await.expect("removed");
+    assert!(matches!(store.get(&key).await, Err(ObjectError::NotFound { .. })), "gone");
+    store.remove(&key).await.expect("it is no error that it is gone");
+    assert_eq!(store.put(&key, b"not for long").await.expect("put"), Put::Written);
 }
 
 async fn many_writers_of_one_object(store: &dyn ObjectStore) {

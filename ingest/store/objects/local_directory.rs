@@ -13,10 +13,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sha2::Digest;
 
-use super::{Answer, ObjectError, ObjectHead, ObjectKey, ObjectKind, ObjectStore, Put};
+use super::place::{Chunks, Content, Contents, Existing, Place};
+use super::{Answer, ObjectError, ObjectHead, ObjectKey, ObjectKind, Put};
 use crate::digest::Sha256;
 
 /// A file below `.tmp` that nobody wrote to for so long belongs to a program that died.
@@ -68,15 +70,11 @@ impl LocalDirectory {
         Ok(())
     }
 
-    fn name(&self) -> String {
-        self.root.display().to_string()
-    }
-
     fn unusable(&self, doing: &'static str, source: io::Error) -> ObjectError {
         ObjectError::Unusable { store: self.name(), doing, source }
     }
 
-    fn failed(&self, key: &ObjectKey, doing: &'static str) -> impl Fn(io::Error) -> ObjectError {
+    fn failed(&self, key: &ObjectKey, doing: &'static str) -> impl Fn(io::Error) -> ObjectError + use<> {
         let (store, key) = (self.name(), Box::new(key.clone()));
         move |source| {
             let (store, key) = (store.clone(), key.clone());
@@ -101,23 +99,25 @@ impl LocalDirectory {
         })
     }
 
-    fn write(&self, key: &ObjectKey, mut source: impl Read, from: Option<&Path>) -> Result<Put, ObjectError> {
+    fn store(
+        &self,
+        key: &ObjectKey,
+        mut source: impl Read,
+        from: Option<&Path>,
+        sha256: Sha256,
+        existing: Existing,
+    ) -> Result<Put, ObjectError> {
         let path = self.path(key);
         let folder = path.parent().unwrap_or(&self.root);
         let writing = self.failed(key, "write");
-        match self.digest(key) {
-            Ok((_, sha256)) if sha256 == key.sha256() => {
-                // Whoever renamed it here may not have come to this yet.
-                self.sync_folders(folder).map_err(&writing)?;
-                return Ok(Put::Present);
-            }
-            // Damaged by something outside: written anew below.
-            Ok(_) | Err(ObjectError::NotFound { .. }) => {}
-            Err(error) => return Err(error),
+        if existing == Existing::Keep && path.try_exists().map_err(&writing)? {
+            // Whoever renamed it here may not have come to this yet.
+            self.sync_folders(folder).map_err(&writing)?;
+            return Ok(Put::Present);
         }
         let mut temporary = tempfile::NamedTempFile::new_in(self.root.join(TEMPORARY)).map_err(&writing)?;
         let mut hasher = sha2::Sha256::new();
-        let mut buffer = vec![0; 1 << 16];
+        let mut buffer = vec![0; CHUNK];
         loop {
             let count = source.read(&mut buffer).map_err(|source| match from {
                 Some(file) => self.outside(key, file)(source),
@@ -130,7 +130,7 @@ impl LocalDirectory {
             temporary.write_all(&buffer[..count]).map_err(&writing)?;
         }
         let found = Sha256::from_bytes(hasher.finalize().into());
-        if found != key.sha256() {
+        if found != sha256 {
             return Err(ObjectError::OtherBytes { store: self.name(), key: Box::new(key.clone()), found });
         }
         temporary.as_file().sync_all().map_err(&writing)?;
@@ -157,49 +157,52 @@ impl LocalDirectory {
         self.settled.lock().unwrap_or_else(PoisonError::into_inner).contains(folder)
     }
 
-    /// Length and digest of what stands in the store.
-    fn digest(&self, key: &ObjectKey) -> Result<(u64, Sha256), ObjectError> {
-        let reading = self.failed(key, "read");
-        let file = File::open(self.path(key)).map_err(&reading)?;
-        let bytes = file.metadata().map_err(&reading)?.len();
-        Ok((bytes, Sha256::of_reader(file).map_err(&reading)?))
-    }
-
     fn outside(&self, key: &ObjectKey, file: &Path) -> impl Fn(io::Error) -> ObjectError {
         let (store, key, file) = (self.name(), Box::new(key.clone()), file.to_owned());
         move |source| ObjectError::File { store: store.clone(), key: key.clone(), file: file.clone(), source }
     }
 }
 
-impl ObjectStore for LocalDirectory {
+impl Place for LocalDirectory {
+    fn name(&self) -> String {
+        self.root.display().to_string()
+    }
+
     fn local_path(&self, key: &ObjectKey) -> Option<PathBuf> {
         Some(self.path(key))
     }
 
-    fn put<'a>(&'a self, key: &'a ObjectKey, bytes: &'a [u8]) -> Answer<'a, Put> {
-        let (key, bytes) = (key.clone(), bytes.to_vec());
-        self.run(move |store| store.write(&key, &bytes[..], None))
-    }
-
-    fn put_file<'a>(&'a self, key: &'a ObjectKey, file: &'a Path) -> Answer<'a, Put> {
-        let (key, file) = (key.clone(), file.to_owned());
-        self.run(move |store| {
-            let source = File::open(&file).map_err(store.outside(&key, &file))?;
-            store.write(&key, source, Some(&file))
-        })
-    }
-
-    fn get<'a>(&'a self, key: &'a ObjectKey) -> Answer<'a, Vec<u8>> {
+    fn write<'a>(
+        &'a self,
+        key: &'a ObjectKey,
+        content: Content<'a>,
+        sha256: Sha256,
+        existing: Existing,
+    ) -> Answer<'a, Put> {
         let key = key.clone();
-        self.run(move |store| fs::read(store.path(&key)).map_err(store.failed(&key, "read")))
+        match content {
+            Content::Bytes(bytes) => {
+                let bytes = bytes.to_vec();
+                self.run(move |store| store.store(&key, &bytes[..], None, sha256, existing))
+            }
+            Content::File(file) => {
+                let file = file.to_owned();
+                self.run(move |store| {
+                    let source = File::open(&file).map_err(store.outside(&key, &file))?;
+                    store.store(&key, source, Some(&file), sha256, existing)
+                })
+            }
+        }
     }
 
-    fn get_file<'a>(&'a self, key: &'a ObjectKey, file: &'a Path) -> Answer<'a, ()> {
-        let (key, file) = (key.clone(), file.to_owned());
+    fn read<'a>(&'a self, key: &'a ObjectKey) -> Answer<'a, Contents> {
+        let key = key.clone();
         self.run(move |store| {
-            let mut source = File::open(store.path(&key)).map_err(store.failed(&key, "read"))?;
-            let mut target = File::create_new(&file).map_err(store.outside(&key, &file))?;
-            io::copy(&mut source, &mut target).map_err(store.outside(&key, &file)).map(drop)
+            let reading = store.failed(&key, "read");
+            let file = File::open(store.path(&key)).map_err(&reading)?;
+            let bytes = file.metadata().map_err(&reading)?.len();
+            let chunks = Box::new(FileChunks { store: store.clone(), key, file: Arc::new(file) });
+            Ok(Contents { bytes, chunks })
         })
     }
 
@@ -213,15 +216,17 @@ impl ObjectStore for LocalDirectory {
         })
     }
 
-    fn verify<'a>(&'a self, key: &'a ObjectKey, bytes: u64) -> Answer<'a, ()> {
+    fn remove<'a>(&'a self, key: &'a ObjectKey) -> Answer<'a, ()> {
         let key = key.clone();
         self.run(move |store| {
-            let (found, sha256) = store.digest(&key)?;
-            if found == bytes && sha256 == key.sha256() {
-                return Ok(());
+            let path = store.path(&key);
+            let removed = fs::remove_file(&path)
+                .and_then(|()| sync_folder(path.parent().unwrap_or(&store.root)))
+                .map_err(store.failed(&key, "remove"));
+            match removed {
+                Err(ObjectError::NotFound { .. }) => Ok(()),
+                removed => removed,
             }
-            let (store, key) = (store.name(), Box::new(key));
-            Err(ObjectError::Damaged { store, key, expected: bytes, found })
         })
     }
 
@@ -238,6 +243,27 @@ impl ObjectStore for LocalDirectory {
                 .walk(kind.name().to_owned(), 0, after.as_deref().unwrap_or_default(), limit, &mut keys)
                 .map_err(|source| store.unusable("list the objects", source))?;
             Ok(keys)
+        })
+    }
+}
+
+/// Bytes of a file that are read or written at a time.
+const CHUNK: usize = 1 << 18;
+
+struct FileChunks {
+    store: LocalDirectory,
+    key: ObjectKey,
+    file: Arc<File>,
+}
+
+impl Chunks for FileChunks {
+    fn next(&mut self) -> Answer<'_, Option<Bytes>> {
+        let (key, file) = (self.key.clone(), self.file.clone());
+        self.store.run(move |store| {
+            let mut chunk = Vec::with_capacity(CHUNK);
+            let count =
+                (&*file).take(CHUNK as u64).read_to_end(&mut chunk).map_err(store.failed(&key, "read"))?;
+            Ok((count > 0).then(|| chunk.into()))
         })
     }
 }

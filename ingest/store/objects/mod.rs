@@ -2,11 +2,19 @@
 //! its bytes. Writing the same object again is harmless; nothing here depends on conditional
 //! writes, and what was written can be verified by reading it back.
 
+mod checked;
 mod key;
 mod local_directory;
+mod location;
+mod place;
+mod s3;
+mod sealed;
 
 pub use key::{ObjectKey, ObjectKeyError, ObjectKind};
 pub use local_directory::LocalDirectory;
+pub use location::{Location, LocationError};
+pub use s3::{Bucket, S3, S3Failure};
+pub use sealed::{KEYS_VARIABLE, KeyId, KeyRing, KeyRingError, Reencrypted, SealFailure, Sealed};
 
 use std::path::Path;
 use std::pin::Pin;
@@ -29,10 +37,11 @@ pub trait ObjectStore: std::fmt::Debug + Send + Sync {
     /// can be read; if its bytes do not have the key's digest, nothing is stored.
     fn put_file<'a>(&'a self, key: &'a ObjectKey, file: &'a Path) -> Answer<'a, Put>;
 
-    /// The whole object in memory; right for images, crops and records. Does not check the digest.
+    /// The whole object in memory; right for images, crops and records. Its digest is the key's.
     fn get<'a>(&'a self, key: &'a ObjectKey) -> Answer<'a, Vec<u8>>;
 
-    /// Copies the object into a new file, in bounded memory; right for originals.
+    /// Copies the object into a new file, in bounded memory; right for originals. The copy has the
+    /// key's digest, or is not there.
     fn get_file<'a>(&'a self, key: &'a ObjectKey, file: &'a Path) -> Answer<'a, ()>;
 
     /// Where the object lies on this machine, for stores that keep files: it spares a copy. The
@@ -42,10 +51,18 @@ pub trait ObjectStore: std::fmt::Debug + Send + Sync {
         None
     }
 
+    /// The key that new objects are encrypted with, for stores that encrypt.
+    fn encrypts_with(&self) -> Option<&KeyId> {
+        None
+    }
+
     fn head<'a>(&'a self, key: &'a ObjectKey) -> Answer<'a, ObjectHead>;
 
     /// Reads the object back from the store and compares length and digest.
     fn verify<'a>(&'a self, key: &'a ObjectKey, bytes: u64) -> Answer<'a, ()>;
+
+    /// Takes an object away; one that is not there is no error.
+    fn remove<'a>(&'a self, key: &'a ObjectKey) -> Answer<'a, ()>;
 
     /// Up to `limit` keys of a kind in their order, those after `after`.
     fn list<'a>(
@@ -89,6 +106,20 @@ pub enum ObjectError {
     File { store: String, key: Box<ObjectKey>, file: std::path::PathBuf, source: std::io::Error },
     #[error("{store}: object {key}: cannot {doing}: {source}")]
     Store { store: String, key: Box<ObjectKey>, doing: &'static str, source: std::io::Error },
+    #[error("{store}: object {key}: cannot {doing}: {failure}")]
+    Request { store: String, key: Box<ObjectKey>, doing: &'static str, failure: S3Failure },
+    #[error("{store}: object {key} cannot be opened: {failure}")]
+    Sealed { store: String, key: Box<ObjectKey>, failure: SealFailure },
+    #[error("{store}: object {key}: a temporary file cannot be written: {source}; is the disk full?")]
+    Spool { store: String, key: Box<ObjectKey>, source: std::io::Error },
+    #[error(transparent)]
+    Keys(#[from] KeyRingError),
+    #[error(
+        "{store}: the objects are encrypted, and no keys are given; name them with objects.keys_file or {KEYS_VARIABLE}"
+    )]
+    KeysMissing { store: String },
+    #[error("{store}: cannot {doing}: {failure}")]
+    Unreachable { store: String, doing: &'static str, failure: S3Failure },
     #[error("{store}: cannot {doing}: {source}")]
     Unusable { store: String, doing: &'static str, source: std::io::Error },
 }

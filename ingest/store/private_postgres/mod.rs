@@ -125,6 +125,11 @@ impl PrivatePostgres {
         self.options.clone()
     }
 
+    /// The path of a program of the server's own version: `pg_dump`, `pg_restore`, `psql`.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.server.program(name)
+    }
+
     /// Process ID of the server, while it runs.
     pub fn process_id(&self) -> Option<u32> {
         self.server.process_id()

@@ -15,6 +15,7 @@ use std::process::Command;
 
 use super::PrivatePostgresError;
 use super::server::PORT;
+use crate::account::{Account, PASSWD};
 use crate::digest::Sha256;
 
 /// Longest path of a Unix socket, its closing NUL left out (unix(7)).
@@ -35,12 +36,6 @@ pub(super) struct Place {
     closed: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Account {
-    user: u32,
-    group: u32,
-}
-
 impl Place {
     /// Makes the folders, and gives them to the account that the server will run as.
     pub(super) fn prepare(data: &Path) -> Result<Self, PrivatePostgresError> {
@@ -59,9 +54,9 @@ impl Place {
             // It was made by that user, or by root for that user.
             Some(Account { user: owner.uid(), group: owner.gid() })
         } else {
-            let passwd =
-                fs::read_to_string("/etc/passwd").map_err(failed(Path::new("/etc/passwd"), "read it"))?;
-            let account = account_named("postgres", &passwd).ok_or(PrivatePostgresError::NoUser)?;
+            let account = Account::named("postgres")
+                .map_err(failed(Path::new(PASSWD), "read it"))?
+                .ok_or(PrivatePostgresError::NoUser)?;
             account.own(&root).map_err(failed(&root, "give the folder to the user postgres"))?;
             Some(account)
         };
@@ -169,15 +164,6 @@ impl Account {
     }
 }
 
-/// The account of a user by a file in the format of /etc/passwd.
-fn account_named(name: &str, passwd: &str) -> Option<Account> {
-    passwd.lines().find_map(|line| {
-        let parts: Vec<&str> = line.split(':').collect();
-        let &[found, _, user, group, ..] = parts.as_slice() else { return None };
-        (found == name).then(|| Some(Account { user: user.parse().ok()?, group: group.parse().ok()? }))?
-    })
-}
-
 /// Beside the database, or where that path is too long for a socket, a folder below /tmp that
 /// follows from it, so that a second program finds it.
 fn socket_folder(root: &Path) -> PathBuf {
@@ -208,13 +194,5 @@ mod tests {
         assert!(folder.starts_with("/tmp") && folder.as_os_str().len() < 40, "{folder:?}");
         assert_eq!(folder, socket_folder(&long));
         assert_eq!(socket_folder(Path::new("/data/postgres")), Path::new("/data/postgres/socket"));
-    }
-
-    #[test]
-    fn an_account_is_found_by_its_whole_name() {
-        let passwd =
-            "root:x:0:0:root:/root:/bin/sh\npostgres2:x:7:7::/:/bin/sh\npostgres:x:101:104::/:/bin/sh\n";
-        assert_eq!(account_named("postgres", passwd), Some(Account { user: 101, group: 104 }));
-        assert_eq!(account_named("postgre", passwd), None);
     }
 }

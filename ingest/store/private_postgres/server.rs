@@ -123,6 +123,10 @@ impl Server {
         Err(PrivatePostgresError::NotStopped { after: STOP_WITHIN, log: self.place.log() })
     }
 
+    pub(super) fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
+    }
+
     /// Process ID of the server of this very folder, if it runs. A process that merely got the
     /// number of a dead server is told by its working folder.
     pub(super) fn process_id(&self) -> Option<u32> {

@@ -1,0 +1,98 @@
+//! What the service's role may do where the tables belong to another one: everything but to change
+//! or remove events and seals, or to say when an event was written.
+
+use std::str::FromStr;
+
+use super::error::query;
+use super::{Database, StoreError};
+
+/// The name of a role that needs no quotes: lower-case letters, digits and `_`, at most 63.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleName(String);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a role's name is of lower-case letters, digits and '_', does not begin with a digit, and has at most 63"
+)]
+pub struct RoleNameError;
+
+impl FromStr for RoleName {
+    type Err = RoleNameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        let begins_well = text.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
+        if begins_well && text.len() <= 63 && text.bytes().all(good) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(RoleNameError)
+        }
+    }
+}
+
+impl std::fmt::Display for RoleName {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Gives `role` the rights of the service on all tables that are there now, and takes from it those
+/// that it must not have. Run by the tables' owner, after every migration.
+pub async fn grant_application(database: &Database, role: &RoleName) -> Result<(), StoreError> {
+    let doing = query("grant rights");
+    let mut transaction = database.begin().await?;
+    let too_powerful: Option<bool> = sqlx::query_scalar(
+        "select rolsuper or pg_has_role(oid, (select relowner from pg_class where oid = 'event'::regclass), 'member')
+         from pg_roles where rolname = $1",
+    )
+    .bind(&role.0)
+    .fetch_optional(&mut *transaction)
+    .await
+    .map_err(&doing)?;
+    match too_powerful {
+        Some(false) => {}
+        Some(true) => {
+            return Err(StoreError::Refused(
+                "the role owns the tables or is a superuser, which nothing can be kept from; name another role",
+            ));
+        }
+        None => {
+            return Err(StoreError::Refused(
+                "the server has no role of that name; create it first (config/postgresql/roles.sql)",
+            ));
+        }
+    }
+    let schema: String = sqlx::query_scalar("select quote_ident(current_schema())")
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(&doing)?;
+    for statement in [
+        format!("revoke create on schema {schema} from {role}"),
+        format!("grant usage on schema {schema} to {role}"),
+        format!("revoke all on all tables in schema {schema} from {role}"),
+        format!("grant select, insert, update, delete on all tables in schema {schema} to {role}"),
+        format!("revoke insert, update, delete on event, seal, event_epoch, _sqlx_migrations from {role}"),
+        // Not its number, its time or its transaction: those are the server's to say.
+        format!("grant insert (actor, kind, subject, detail) on event to {role}"),
+        format!("grant insert on seal to {role}"),
+        format!("grant insert (number) on event_epoch to {role}"),
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut *transaction).await.map_err(&doing)?;
+    }
+    transaction.commit().await.map_err(&doing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_needs_no_quotes() {
+        for good in ["uketsuke", "app_2", "_x"] {
+            assert_eq!(good.parse::<RoleName>().map(|role| role.to_string()), Ok(good.to_owned()));
+        }
+        for bad in ["", "2app", "App", "a-b", "a\"; drop table event", &"x".repeat(64)] {
+            assert_eq!(bad.parse::<RoleName>(), Err(RoleNameError), "{bad}");
+        }
+    }
+}
