@@ -14,6 +14,7 @@ mod database;
 pub mod drift;
 mod error;
 pub mod events;
+pub mod field_decisions;
 pub mod jobs;
 pub mod objects;
 pub mod pages;

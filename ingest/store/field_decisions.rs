@@ -1,0 +1,158 @@
+//! What stands in fields after people have looked: append-only, the newest of a field holds.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, Row};
+
+use super::applications::application_id;
+use super::captures::CaptureId;
+use super::error::{corrupt, query};
+use super::{Database, StoreError};
+use crate::application_id::ApplicationId;
+
+/// What a field holds, as people decided.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// As a record writes it; not empty.
+    Value(String),
+    Blank,
+    Illegible,
+    StruckOut,
+    /// The municipality is asked.
+    Escalated,
+}
+
+impl Outcome {
+    fn parts(&self) -> (&'static str, Option<&str>) {
+        match self {
+            Self::Value(value) => ("value", Some(value)),
+            Self::Blank => ("blank", None),
+            Self::Illegible => ("illegible", None),
+            Self::StruckOut => ("struck_out", None),
+            Self::Escalated => ("escalated", None),
+        }
+    }
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.parts().0)
+    }
+}
+
+/// How it was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// One person, who saw the machine's value.
+    Verified,
+    /// Two people, blind to the machine's value and to each other's.
+    TwoKeys,
+    /// A third person, who saw two entries that differed.
+    Adjudicated,
+    /// As one of many characters that looked alike.
+    Group,
+    /// The municipality, asked by escalation.
+    Municipality,
+    /// QA found another value than had been decided.
+    Qa,
+}
+
+impl Manner {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::TwoKeys => "two_keys",
+            Self::Adjudicated => "adjudicated",
+            Self::Group => "group",
+            Self::Municipality => "municipality",
+            Self::Qa => "qa",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::Verified, Self::TwoKeys, Self::Adjudicated, Self::Group, Self::Municipality, Self::Qa]
+            .into_iter()
+            .find(|manner| manner.name() == name)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldDecision {
+    pub application_id: ApplicationId,
+    /// The capture whose picture was looked at.
+    pub capture: CaptureId,
+    pub field: String,
+    pub outcome: Outcome,
+    pub manner: Manner,
+    /// Names of accounts; two different ones for [`Manner::TwoKeys`].
+    pub decided_by: Vec<String>,
+}
+
+/// Adds a decision to the transaction of the entry that made it.
+pub async fn add(connection: &mut PgConnection, decision: &FieldDecision) -> Result<(), StoreError> {
+    let (outcome, value) = decision.outcome.parts();
+    sqlx::query(
+        "insert into field_decision (application_id, capture_id, field, outcome, value, manner, decided_by)
+         values ($1, $2::uuid, $3, $4, $5, $6, $7)",
+    )
+    .bind(decision.application_id.to_string())
+    .bind(decision.capture.to_string())
+    .bind(&decision.field)
+    .bind(outcome)
+    .bind(value)
+    .bind(decision.manner.name())
+    .bind(&decision.decided_by)
+    .execute(connection)
+    .await
+    .map_err(query("add a decision"))
+    .map(drop)
+}
+
+/// What holds for the fields of an application that people decided, by field, and since when.
+pub async fn current(
+    database: &Database,
+    application: ApplicationId,
+) -> Result<BTreeMap<String, (FieldDecision, DateTime<Utc>)>, StoreError> {
+    sqlx::query(
+        "select distinct on (field) application_id, capture_id::text, field, outcome, value, manner, decided_by,
+                decided_at
+         from field_decision where application_id = $1 order by field, id desc",
+    )
+    .bind(application.to_string())
+    .fetch_all(database.pool())
+    .await
+    .map_err(query("look at decisions"))?
+    .iter()
+    .map(|row| {
+        let decision = decision(row)?;
+        let decided_at = row.try_get("decided_at").map_err(corrupt("decision"))?;
+        Ok((decision.field.clone(), (decision, decided_at)))
+    })
+    .collect()
+}
+
+fn decision(row: &sqlx::postgres::PgRow) -> Result<FieldDecision, StoreError> {
+    const WHAT: &str = "decision";
+    let unknown = |reason: &str| StoreError::Corrupt { what: WHAT, reason: reason.to_owned() };
+    let value: Option<String> = row.try_get("value").map_err(corrupt(WHAT))?;
+    let outcome = match (row.try_get("outcome").map_err(corrupt(WHAT))?, value) {
+        ("value", Some(value)) => Outcome::Value(value),
+        ("blank", None) => Outcome::Blank,
+        ("illegible", None) => Outcome::Illegible,
+        ("struck_out", None) => Outcome::StruckOut,
+        ("escalated", None) => Outcome::Escalated,
+        _ => return Err(unknown("its outcome is none of those there are")),
+    };
+    let capture: &str = row.try_get("capture_id").map_err(corrupt(WHAT))?;
+    Ok(FieldDecision {
+        application_id: application_id(row, "application_id")?,
+        capture: capture.parse().map_err(corrupt(WHAT))?,
+        field: row.try_get("field").map_err(corrupt(WHAT))?,
+        outcome,
+        manner: Manner::named(row.try_get("manner").map_err(corrupt(WHAT))?)
+            .ok_or_else(|| unknown("its manner is none of those there are"))?,
+        decided_by: row.try_get("decided_by").map_err(corrupt(WHAT))?,
+    })
+}
