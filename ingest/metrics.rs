@@ -316,6 +316,7 @@ impl Snapshot {
         let Some(standing) = &self.standing else { return };
         let depth = Family::<Labels<2>, Gauge>::default();
         let oldest = Family::<Labels<1>, FloatGauge>::default();
+        let overdue = Family::<Labels<1>, Gauge>::default();
         for queue in &standing.queues {
             for (state, count) in [
                 ("ready", queue.ready),
@@ -327,6 +328,8 @@ impl Snapshot {
                 depth.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
             }
             oldest.get_or_create(&label("kind", &queue.kind)).set(queue.oldest_s.unwrap_or_default());
+            let late = i64::try_from(queue.overdue).unwrap_or(i64::MAX);
+            overdue.get_or_create(&label("kind", &queue.kind)).set(late);
         }
         registry.register("jobs", "Jobs of the fleet by kind and state", depth);
         registry.register(
@@ -334,6 +337,7 @@ impl Snapshot {
             "Age of the oldest job that is not given up, by kind",
             oldest,
         );
+        registry.register("jobs_overdue", "Jobs that should have been done by now, by kind", overdue);
     }
 
     fn register_certificate(&self, registry: &mut Registry) {
@@ -398,6 +402,7 @@ mod tests {
             ready: 1,
             pausing: 0,
             working: 0,
+            overdue: 0,
             dead: 0,
             oldest_s: Some(1.0),
         };

@@ -1,6 +1,7 @@
 //! What an operator may set. The defaults are those of the shipped `config/uketsuke.toml`, which
 //! is compiled in; a file given by the operator is laid over them key by key.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -192,6 +193,26 @@ pub struct Jobs {
     pub max_attempts: i32,
     #[serde(rename = "retry_seconds", deserialize_with = "seconds")]
     pub retry: Duration,
+    pub read_within_hours: Hours,
+    /// By the name of the station.
+    pub stations_read_within_hours: BTreeMap<String, Hours>,
+}
+
+impl Jobs {
+    /// How long after it came a scan of the station should have been read.
+    pub fn read_within(&self, station: &str) -> Duration {
+        self.stations_read_within_hours.get(station).unwrap_or(&self.read_within_hours).0
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hours(Duration);
+
+impl<'de> Deserialize<'de> for Hours {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let seconds = f64::deserialize(deserializer)? * 3600.0;
+        Duration::try_from_secs_f64(seconds).map(Self).map_err(serde::de::Error::custom)
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -288,6 +309,14 @@ mod tests {
             Settings::from_text("[decode]\nmax_pages = 7", Path::new("config/a.toml")).expect("valid");
         assert_eq!(settings.decode.max_pages, 7);
         assert_eq!(settings.decode.pdf_render_dpi, 300);
+    }
+
+    #[test]
+    fn a_station_may_be_in_a_hurry() {
+        let text = "[jobs.stations_read_within_hours]\ndesk = 0.5";
+        let jobs = Settings::from_text(text, Path::new("config/a.toml")).expect("valid").jobs;
+        assert_eq!(jobs.read_within("desk"), Duration::from_secs(1800));
+        assert_eq!(jobs.read_within("minami"), Duration::from_secs(24 * 3600));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -142,25 +142,36 @@ struct TakingIn {
     data: PathBuf,
 }
 
-/// How often a node without room looks for it again.
+/// How often a node without room looks for it again; and one with room, at the latest.
 const ROOM: Duration = Duration::from_secs(1);
+
+/// Room that was seen a moment ago: counting all jobs for every file would cost more than the file.
+struct Room {
+    seen: Instant,
+    /// So many files may come before it is looked for again.
+    files: u64,
+}
 
 impl TakingIn {
     /// Waits until there is room for another file. Meanwhile the watcher waits, too: the folder is the
     /// queue.
-    async fn wait_for_room(&self) {
+    async fn wait_for_room(&self, room: &mut Room) {
+        if room.files > 0 && room.seen.elapsed() < ROOM {
+            return;
+        }
         let mut told = None;
         loop {
-            let full = self.full().await;
-            self.metrics.intake_full(full.is_some());
-            match full {
-                None => {
+            let found = self.room().await;
+            self.metrics.intake_full(found.is_err());
+            match found {
+                Ok(found) => {
+                    *room = found;
                     if told.is_some() {
                         tracing::info!("files are taken in again");
                     }
                     return;
                 }
-                Some(full) => {
+                Err(full) => {
                     // Once a reason: its numbers change every second.
                     if told.replace(std::mem::discriminant(&full)) != Some(std::mem::discriminant(&full)) {
                         tracing::warn!("files stay in the drop folder: {full}");
@@ -172,21 +183,30 @@ impl TakingIn {
     }
 
     /// What cannot be found out holds nothing back: taking in meets the same fault, and says so.
-    async fn full(&self) -> Option<Full> {
+    async fn room(&self) -> Result<Room, Full> {
         let settings: &settings::Intake = &self.settings.intake;
         let ready = jobs::ready(&self.reception.database, settings.max_ready_jobs).await.unwrap_or(0);
-        Full::is(settings, ready, super::free_bytes(&self.data).unwrap_or(u64::MAX))
+        match Full::is(settings, ready, super::free_bytes(&self.data).unwrap_or(u64::MAX)) {
+            Some(full) => Err(full),
+            // Other nodes take in, too: a tenth of it, so that nobody goes far beyond the mark.
+            None => Ok(Room {
+                seen: Instant::now(),
+                files: settings.max_ready_jobs.saturating_sub(ready).div_ceil(10),
+            }),
+        }
     }
 
     async fn run(&self, mut watching: intake::Watching, mut stopped: watch::Receiver<bool>) {
+        let mut room = Room { seen: Instant::now(), files: 0 };
         loop {
             let sighting = tokio::select! {
                 sighting = async {
-                    self.wait_for_room().await;
+                    self.wait_for_room(&mut room).await;
                     watching.sightings.recv().await
                 } => sighting,
                 _ = stopped.wait_for(|&stop| stop) => return,
             };
+            room.files = room.files.saturating_sub(1);
             match sighting {
                 None => return,
                 Some(Sighting::Arrived(file)) => self.take_in(&file, &Afterwards::Remove).await,

@@ -48,7 +48,7 @@ impl Service {
         let reception = Reception {
             database: database.clone(),
             objects: objects.clone(),
-            max_attempts: settings.jobs.max_attempts,
+            jobs: settings.jobs.clone(),
             actor: name.clone(),
         };
         let metrics = Metrics::default();

@@ -110,9 +110,10 @@ fn rows(report: &Report) -> Vec<(String, String)> {
     }
     for queue in &standing.queues {
         let oldest = queue.oldest_s.map(|age| format!("; oldest {}", duration(age))).unwrap_or_default();
+        let overdue = if queue.overdue > 0 { format!(", {} OVERDUE", queue.overdue) } else { String::new() };
         let dead = if queue.dead > 0 { format!(", {} given up", queue.dead) } else { String::new() };
         let counts = format!("{} ready, {} working, {} pausing", queue.ready, queue.working, queue.pausing);
-        row(&format!("backlog: {}", queue.kind), format!("{counts}{dead}{oldest}"));
+        row(&format!("backlog: {}", queue.kind), format!("{counts}{overdue}{dead}{oldest}"));
     }
     for (what, rate) in [("last minute", last_minute), ("last hour", last_hour)] {
         row(what, format!("{} scans, {} pages read", rate.scans, rate.pages));

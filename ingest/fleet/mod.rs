@@ -6,6 +6,7 @@
 //! they say to each other is in [`protocol`]. What a reader's end costs is decided by the worker,
 //! never here.
 
+mod bell;
 mod chatter;
 mod confine;
 mod ends;
@@ -19,6 +20,7 @@ pub mod reader;
 mod scan_reader;
 mod work;
 
+pub use bell::Bell;
 pub use confine::{Confinement, missing_confinement};
 pub use ends::ReaderEnd;
 pub use pool::{Reader, ReaderPool};

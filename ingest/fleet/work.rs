@@ -13,7 +13,7 @@ use futures_util::future::try_join_all;
 use tokio::sync::watch;
 
 use super::process::{ReaderError, StartError};
-use super::{Reader, ReaderPool};
+use super::{Bell, Reader, ReaderPool};
 use crate::application_id::ApplicationId;
 use crate::digest::Sha256;
 use crate::form::Forms;
@@ -96,46 +96,58 @@ impl WorkError {
     }
 }
 
-/// How long an idle worker waits before it looks for jobs again.
-const IDLE: Duration = Duration::from_millis(250);
+/// How long idle slots wait for an announcement before one of them looks for jobs all the same. A job
+/// whose worker has died is claimed after its lease and so long at most.
+const LOOK: Duration = Duration::from_millis(500);
 
 impl Worker {
     /// Works on as many scans at a time as there are readers. Returns when `stop` turns true and
     /// the scans in hand are done, or as `until` says.
     pub async fn run(&self, until: Until, stop: watch::Receiver<bool>) {
+        let bell = Bell::default();
         let mut slots = tokio::task::JoinSet::new();
         for _ in 0..self.readers.size() {
-            let (worker, stop) = (self.clone(), stop.clone());
-            slots.spawn(async move { worker.run_slot(until, stop).await });
+            let (worker, bell, stop) = (self.clone(), bell.clone(), stop.clone());
+            slots.spawn(async move { worker.run_slot(until, &bell, stop).await });
         }
-        while slots.join_next().await.is_some() {}
+        tokio::select! {
+            () = async { while slots.join_next().await.is_some() {} } => {}
+            never = bell.keep_ringing(&self.database, LOOK) => match never {},
+        }
     }
 
-    async fn run_slot(&self, until: Until, mut stop: watch::Receiver<bool>) {
+    async fn run_slot(&self, until: Until, bell: &Bell, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
-            match self.work_once().await {
+            match self.work_once(bell).await {
                 Ok(true) => continue,
                 Ok(false) if until == Until::Empty => match jobs::counts(&self.database).await {
-                    Ok(counts) if counts.waiting + counts.working == 0 => return,
+                    Ok(counts) if counts.waiting + counts.working == 0 => {
+                        // The next one is to see it, too.
+                        bell.ring();
+                        return;
+                    }
                     Ok(_) => {}
                     Err(error) => tracing::warn!(%error, "jobs cannot be counted; trying again"),
                 },
                 Ok(false) => {}
                 Err(error) => tracing::warn!(%error, "work pauses; trying again"),
             }
+            // It may have rung since the slot looked: then it does not wait.
             tokio::select! {
-                () = tokio::time::sleep(IDLE) => {}
+                () = bell.rung() => {}
                 _ = stop.wait_for(|&stop| stop) => {}
             }
         }
     }
 
     /// Claims one scan and works on it to its end. False where none was ready.
-    async fn work_once(&self) -> Result<bool, StoreError> {
+    async fn work_once(&self, bell: &Bell) -> Result<bool, StoreError> {
         let jobs = &self.settings.jobs;
         let Some(lease) = jobs::claim_scans(&self.database, &self.name, jobs.lease, 1).await?.pop() else {
             return Ok(false);
         };
+        // There may be more.
+        bell.ring();
         let result = tokio::select! {
             result = self.work(&lease) => result,
             lost = self.keep(&lease) => Err(lost.into()),

@@ -11,6 +11,8 @@ use chrono::{DateTime, Utc};
 use super::folder::open_seen;
 use super::{ArrivedFile, escaped};
 use crate::digest::Sha256;
+use crate::settings;
+use crate::store::jobs::Terms;
 use crate::store::objects::{ObjectError, ObjectKey, ObjectKind, ObjectStore};
 use crate::store::scans::{self, Accepted, Arrival};
 use crate::store::{Database, StoreError};
@@ -20,8 +22,8 @@ use crate::store::{Database, StoreError};
 pub struct Reception {
     pub database: Database,
     pub objects: Arc<dyn ObjectStore>,
-    /// How often a scan may be tried.
-    pub max_attempts: i32,
+    /// How often a scan may be tried, and until when it should be read.
+    pub jobs: settings::Jobs,
     /// Who takes in, for events.
     pub actor: String,
 }
@@ -108,7 +110,9 @@ impl Reception {
             original,
             modified_at: seen.modified_at,
         };
-        let accepted = scans::accept(&self.database, &arrival, &self.actor, self.max_attempts)
+        let terms =
+            Terms { max_attempts: self.jobs.max_attempts, due_in: self.jobs.read_within(&file.station) };
+        let accepted = scans::accept(&self.database, &arrival, &self.actor, terms)
             .await
             .map_err(|source| TakeInError::Store { path: file.path.clone(), source })?;
         match accepted {

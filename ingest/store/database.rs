@@ -8,6 +8,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 
+use super::announcements::Gate;
 use super::error::query;
 use super::private_postgres::PrivatePostgres;
 use super::{StoreError, seals};
@@ -26,6 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(45);
 pub struct Database {
     pool: PgPool,
     private: Option<Arc<PrivatePostgres>>,
+    gate: Arc<Gate>,
 }
 
 impl Database {
@@ -66,13 +68,17 @@ impl Database {
             .connect_with(options)
             .await
             .map_err(StoreError::Connect)?;
-        let database = Self { pool, private: None };
+        let database = Self { pool, private: None, gate: Arc::default() };
         seals::begin_epoch_if_restored(&database).await?;
         Ok(database)
     }
 
     pub(super) fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     pub(super) async fn begin(&self) -> Result<sqlx::PgTransaction<'static>, StoreError> {

@@ -3,6 +3,9 @@
 //! A claim counts the attempt and sets the lease in the same statement, so a worker that dies has
 //! used up its attempt. The pair of ID and attempt is the fence: whoever comes back after their
 //! lease has gone to another worker changes nothing. Only the server's clock counts.
+//!
+//! What is due first is claimed first. A scan is due so long after it came as its station may wait: so
+//! urgent ones overtake, and whatever waits long enough is overtaken by nothing new.
 
 use std::time::Duration;
 
@@ -12,7 +15,7 @@ use sqlx::{PgConnection, Row};
 use super::error::{corrupt, query};
 use super::events::{self, EventKind};
 use super::scans::ScanId;
-use super::{Database, StoreError};
+use super::{Database, StoreError, announcements};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub(super) i64);
@@ -35,6 +38,14 @@ impl JobKind {
             Self::ReadScan => "read_scan",
         }
     }
+}
+
+/// How a job is queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    pub max_attempts: i32,
+    /// From now on it is due after this.
+    pub due_in: Duration,
 }
 
 /// A scan to be read, for as long as [`heartbeat`] renews it.
@@ -69,22 +80,23 @@ pub struct JobCounts {
 pub(super) async fn enqueue_scan(
     connection: &mut PgConnection,
     scan: ScanId,
-    max_attempts: i32,
+    terms: Terms,
 ) -> Result<JobId, StoreError> {
     sqlx::query_scalar(
-        "insert into job (kind, dedup, max_attempts, scan_id)
-         values ($1, int8send($2), $3, $2) returning id",
+        "insert into job (kind, dedup, max_attempts, scan_id, due_at)
+         values ($1, int8send($2), $3, $2, now() + make_interval(secs => $4)) returning id",
     )
     .bind(JobKind::ReadScan.name())
     .bind(scan.0)
-    .bind(max_attempts)
+    .bind(terms.max_attempts)
+    .bind(terms.due_in.as_secs_f64())
     .fetch_one(connection)
     .await
     .map_err(query("queue a scan"))
     .map(JobId)
 }
 
-/// Takes up to `limit` scans that are ready, oldest first, for `lease`. Scans whose attempts are
+/// Takes up to `limit` scans that are ready, what is due first before all, for `lease`. Scans whose attempts are
 /// used up are quarantined on the way.
 pub async fn claim_scans(
     database: &Database,
@@ -98,7 +110,7 @@ pub async fn claim_scans(
         "with ready as materialized (
              select id from job
              where kind = $1 and visible_at <= now() and attempts < max_attempts
-             order by priority, visible_at, id limit $2 for update skip locked
+             order by due_at, id limit $2 for update skip locked
          ), exhausted as materialized (
              select id from job
              where kind = $1 and visible_at <= now() and attempts >= max_attempts
@@ -188,8 +200,7 @@ pub async fn fail(
         quarantine(database, lease, worker, &reason, None).await?;
         return Ok(Failed::Quarantined);
     }
-    let doublings = lease.attempt.unsigned_abs().saturating_sub(1).min(16);
-    let after = pause.saturating_mul(1 << doublings);
+    let after = backoff(lease, pause);
     let released = sqlx::query(
         "update job set visible_at = now() + make_interval(secs => $3), last_error = $4, worker = null
          where id = $1 and attempts = $2",
@@ -205,8 +216,19 @@ pub async fn fail(
     Ok(Failed::Retries { after })
 }
 
+/// Doublings of a pause: with the default of 5 s, at most 5 minutes and 20 s.
+const MOST_DOUBLINGS: u32 = 6;
+
+/// The pause before the next attempt: what is put back again and again, and is due before all, must not
+/// keep the workers from the rest.
+fn backoff(lease: &Lease, pause: Duration) -> Duration {
+    let doublings = lease.attempt.unsigned_abs().saturating_sub(1).min(MOST_DOUBLINGS);
+    pause.saturating_mul(1 << doublings)
+}
+
 /// Puts a job back whose failure the scan cannot be blamed for: its attempt is not charged. The count
-/// of attempts only ever grows, since it is the fence; so the limit grows with it.
+/// of attempts only ever grows, since it is the fence; so the limit grows with it. The pause doubles with
+/// every attempt.
 pub async fn give_back(
     database: &Database,
     lease: &Lease,
@@ -220,7 +242,7 @@ pub async fn give_back(
     )
     .bind(lease.job.0)
     .bind(lease.attempt)
-    .bind(pause.as_secs_f64())
+    .bind(backoff(lease, pause).as_secs_f64())
     .bind(reason)
     .execute(database.pool())
     .await
@@ -273,8 +295,8 @@ pub async fn quarantine(
     transaction.commit().await.map_err(query("commit a quarantine"))
 }
 
-/// Puts a quarantined scan back into the queue with all its attempts. False if it is not in
-/// quarantine.
+/// Puts a quarantined scan back into the queue with all its attempts; it is due at once, since a person
+/// has asked for it. False if it is not in quarantine.
 pub async fn requeue(
     database: &Database,
     scan: ScanId,
@@ -299,10 +321,11 @@ pub async fn requeue(
         .await
         .map_err(query("take a job out of quarantine"))?;
     // A new ID: the fence of a worker that still has the old one must not fit again.
-    enqueue_scan(&mut transaction, scan, max_attempts).await?;
+    enqueue_scan(&mut transaction, scan, Terms { max_attempts, due_in: Duration::ZERO }).await?;
     events::append(&mut transaction, actor, EventKind::ScanRequeued, &format!("scan {scan}"), json!({}))
         .await?;
     transaction.commit().await.map_err(query("commit the return of a scan"))?;
+    announcements::announce(database).await;
     Ok(true)
 }
 

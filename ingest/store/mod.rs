@@ -7,6 +7,7 @@
 
 pub mod acceptance;
 pub mod accounting;
+pub mod announcements;
 pub mod applications;
 pub mod captures;
 pub mod condemned;

@@ -8,9 +8,9 @@ use sqlx::postgres::PgRow;
 
 use super::error::{corrupt, query};
 use super::events::{self, EventKind};
-use super::jobs;
+use super::jobs::{self, Terms};
 use super::objects::ObjectKey;
-use super::{Database, StoreError};
+use super::{Database, StoreError, announcements};
 use crate::digest::Sha256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -92,7 +92,7 @@ pub async fn accept(
     database: &Database,
     arrival: &Arrival,
     actor: &str,
-    max_attempts: i32,
+    terms: Terms,
 ) -> Result<Accepted, StoreError> {
     let mut transaction = database.begin().await?;
     let doing = query("register an arrival");
@@ -143,7 +143,7 @@ pub async fn accept(
             .fetch_one(&mut *transaction)
             .await
             .map_err(&doing)?;
-            jobs::enqueue_scan(&mut transaction, ScanId(id), max_attempts).await?;
+            jobs::enqueue_scan(&mut transaction, ScanId(id), terms).await?;
             Accepted::New(ScanId(id))
         }
     };
@@ -154,6 +154,9 @@ pub async fn accept(
     let detail = json!({ "station": arrival.station, "batch": arrival.batch, "sha256": arrival.sha256 });
     events::append(&mut transaction, actor, kind, &format!("scan {id}"), detail).await?;
     transaction.commit().await.map_err(&doing)?;
+    if matches!(accepted, Accepted::New(_)) {
+        announcements::announce(database).await;
+    }
     Ok(accepted)
 }
 

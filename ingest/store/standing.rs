@@ -17,6 +17,8 @@ pub struct Queue {
     pub pausing: u64,
     /// A worker has them.
     pub working: u64,
+    /// They should have been done by now, and are not given up.
+    pub overdue: u64,
     /// Given up.
     pub dead: u64,
     /// Seconds since the oldest that is not given up was queued; none where there is none.
@@ -87,12 +89,13 @@ pub async fn queues(database: &Database) -> Result<Vec<Queue>, StoreError> {
              select kind, count(*) filter (where visible_at <= now()) as ready,
                     count(*) filter (where visible_at > now() and worker is null) as pausing,
                     count(*) filter (where visible_at > now() and worker is not null) as working,
+                    count(*) filter (where due_at < now()) as overdue,
                     extract(epoch from clock_timestamp() - min(created_at))::float8 as oldest
              from job group by kind
          ), dead as (
              select kind, count(*) as dead from job_dead group by kind
          )
-         select kind, ready, pausing, working, oldest, dead
+         select kind, ready, pausing, working, overdue, oldest, dead
          from live full join dead using (kind) order by kind",
     )
     .fetch_all(database.pool())
@@ -110,6 +113,7 @@ pub async fn queues(database: &Database) -> Result<Vec<Queue>, StoreError> {
             ready: count("ready")?,
             pausing: count("pausing")?,
             working: count("working")?,
+            overdue: count("overdue")?,
             dead: count("dead")?,
             oldest_s: row.try_get("oldest").map_err(&broken)?,
         })

@@ -1,17 +1,20 @@
 //! Scans that arrive and are claimed.
 
+#![allow(dead_code, reason = "each test file that includes this one uses another part of it")]
+
 use std::time::Duration;
 
 use chrono::{DateTime, TimeZone, Utc};
 use uketsuke::digest::Sha256;
 use uketsuke::store::Database;
-use uketsuke::store::jobs::{self, Lease};
+use uketsuke::store::jobs::{self, Lease, Terms};
 use uketsuke::store::objects::{ObjectKey, ObjectKind};
 use uketsuke::store::scans::{self, Accepted, Arrival, Scan, ScanId};
 
 pub const WORKER: &str = "worker 1";
 pub const LEASE: Duration = Duration::from_secs(30);
 pub const MAX_ATTEMPTS: i32 = 3;
+pub const TERMS: Terms = Terms { max_attempts: MAX_ATTEMPTS, due_in: Duration::from_secs(24 * 3600) };
 
 pub fn arrival(path: &str, content: &str) -> Arrival {
     let sha256 = Sha256::of(content.as_bytes());
@@ -32,7 +35,7 @@ fn noon() -> DateTime<Utc> {
 }
 
 pub async fn accept(database: &Database, arrival: &Arrival) -> Accepted {
-    scans::accept(database, arrival, "intake", MAX_ATTEMPTS).await.expect("accepted")
+    scans::accept(database, arrival, "intake", TERMS).await.expect("accepted")
 }
 
 /// Takes in a scan of that content.
