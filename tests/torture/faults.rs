@@ -9,6 +9,7 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::bucket::{Bucket, Trouble};
 use crate::disk::Disk;
 use crate::fleet::{self, Fleet};
 use crate::site::signal;
@@ -25,11 +26,12 @@ pub enum Fault {
     PauseWorker,
     FillDisk,
     Drain,
+    S3(Trouble),
 }
 
 impl Fault {
     /// One round.
-    const DECK: [Self; 14] = [
+    const DECK: [Self; 17] = [
         Self::KillIntake,
         Self::KillIntake,
         Self::KillWorker,
@@ -44,9 +46,12 @@ impl Fault {
         Self::PauseWorker,
         Self::FillDisk,
         Self::Drain,
+        Self::S3(Trouble::Fails),
+        Self::S3(Trouble::Cuts),
+        Self::S3(Trouble::Slow),
     ];
 
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::KillIntake,
         Self::KillWorker,
         Self::KillReader,
@@ -55,6 +60,9 @@ impl Fault {
         Self::PauseWorker,
         Self::FillDisk,
         Self::Drain,
+        Self::S3(Trouble::Fails),
+        Self::S3(Trouble::Cuts),
+        Self::S3(Trouble::Slow),
     ];
 
     pub fn name(self) -> &'static str {
@@ -67,6 +75,9 @@ impl Fault {
             Self::PauseWorker => "worker paused beyond its lease",
             Self::FillDisk => "disk filled",
             Self::Drain => "node told to stop, started again",
+            Self::S3(Trouble::Fails) => "S3 answered 500 and 503 for a while",
+            Self::S3(Trouble::Cuts) => "S3 cut connections and lost answers for a while",
+            Self::S3(Trouble::Slow) => "S3 answered slowly, or too late, for a while",
         }
     }
 }
@@ -79,11 +90,14 @@ enum Undo {
         process: u32,
     },
     MakeRoom,
+    MendS3,
 }
 
 /// Longer than the lease of 3 s by up to as much again.
 const PAUSES: std::ops::Range<u64> = 3500..6500;
 const FULL: std::ops::Range<u64> = 500..3000;
+/// All attempts of a request fit into a part of it.
+const TROUBLED: std::ops::Range<u64> = 1000..5000;
 const BETWEEN: std::ops::Range<u64> = 300..1600;
 
 pub struct Faults<'a> {
@@ -91,18 +105,21 @@ pub struct Faults<'a> {
     deck: Vec<Fault>,
     pending: Vec<(Instant, Undo)>,
     disk: &'a Disk,
+    /// None where objects are in a folder.
+    bucket: Option<&'a Bucket>,
     pub done: BTreeMap<Fault, u32>,
     /// Nodes that did not stop in order when they were told to.
     pub refused_to_stop: u32,
 }
 
 impl<'a> Faults<'a> {
-    pub fn new(seed: u64, disk: &'a Disk) -> Self {
+    pub fn new(seed: u64, disk: &'a Disk, bucket: Option<&'a Bucket>) -> Self {
         Self {
             random: ChaCha8Rng::seed_from_u64(seed ^ 0xf1fe),
             deck: Vec::new(),
             pending: Vec::new(),
             disk,
+            bucket,
             done: BTreeMap::new(),
             refused_to_stop: 0,
         }
@@ -130,7 +147,7 @@ impl<'a> Faults<'a> {
     fn inflict(&mut self, fault: Fault, fleet: &mut Fleet<'_>, data: &Path) -> bool {
         let random = &mut self.random;
         let mut later = |range| Instant::now() + Duration::from_millis(random.random_range(range));
-        let (pause, full) = (later(PAUSES), later(FULL));
+        let (pause, full, troubled) = (later(PAUSES), later(FULL), later(TROUBLED));
         let mut one_of = |processes: Vec<u32>| processes.choose(&mut self.random).copied();
         match fault {
             Fault::KillIntake => fleet.kill(fleet.intakes()[0]),
@@ -159,7 +176,7 @@ impl<'a> Faults<'a> {
             }
             Fault::Drain => {
                 // A paused node would hear of it too late, and a node cannot write its results while
-                // the disk is full.
+                // the disk is full or S3 is away.
                 if !self.pending.is_empty() {
                     return false;
                 }
@@ -168,6 +185,15 @@ impl<'a> Faults<'a> {
                     return false;
                 }
                 self.refused_to_stop += u32::from(!fleet.drain_one(node));
+                true
+            }
+            Fault::S3(trouble) => {
+                let Some(bucket) = self.bucket else { return false };
+                if self.pending.iter().any(|(_, undo)| matches!(undo, Undo::MendS3)) {
+                    return false;
+                }
+                bucket.trouble(trouble, self.random.random());
+                self.pending.push((troubled, Undo::MendS3));
                 true
             }
         }
@@ -184,6 +210,7 @@ impl<'a> Faults<'a> {
                 }
                 Undo::Continue { .. } => {}
                 Undo::MakeRoom => self.disk.make_room(data),
+                Undo::MendS3 => self.bucket.into_iter().for_each(Bucket::mend),
             }
         }
     }

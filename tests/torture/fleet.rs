@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::bucket::Bucket;
 use crate::site::{Site, signal};
 
 /// What the nodes do. Two take in from the same folders, two work.
@@ -23,6 +24,8 @@ const DRAINING: Duration = Duration::from_secs(180);
 pub struct Fleet<'a> {
     site: &'a Site,
     drop: PathBuf,
+    /// Objects are in S3.
+    with_bucket: bool,
     nodes: Vec<Node>,
     /// Processes that ended without having been killed: the database was away when they started.
     pub ended_by_themselves: u32,
@@ -38,7 +41,7 @@ struct Node {
 }
 
 impl<'a> Fleet<'a> {
-    pub fn new(site: &'a Site, drop: &Path) -> Self {
+    pub fn new(site: &'a Site, drop: &Path, with_bucket: bool) -> Self {
         let node = |(number, roles)| Node {
             roles,
             child: None,
@@ -47,7 +50,7 @@ impl<'a> Fleet<'a> {
             log_from: 0,
         };
         let nodes = ROLES.into_iter().enumerate().map(node).collect();
-        Self { site, drop: drop.to_owned(), nodes, ended_by_themselves: 0 }
+        Self { site, drop: drop.to_owned(), with_bucket, nodes, ended_by_themselves: 0 }
     }
 
     pub fn start_missing(&mut self) {
@@ -63,6 +66,9 @@ impl<'a> Fleet<'a> {
                 node.log_from = log.metadata().expect("a log").len();
                 let mut command = self.site.command(&["serve", "--listen", "127.0.0.1:0"]);
                 command.args(["--roles", node.roles, "--drop"]).arg(&self.drop).env("UKETSUKE_LOG", "info");
+                if self.with_bucket {
+                    command.envs(Bucket::environment());
+                }
                 let child = command.stdout(Stdio::null()).stderr(log).spawn();
                 node.child = Some(child.expect("the service starts"));
             }

@@ -6,10 +6,15 @@
 //! under test (`uketsuke` with a reader that some files can crash), which is why it has no standard
 //! harness.
 
+mod bucket;
 mod disk;
 mod faults;
+#[path = "../support/faulty_proxy.rs"]
+mod faulty_proxy;
 mod fleet;
 mod poison;
+#[path = "../support/s3.rs"]
+mod s3;
 #[path = "../support/site.rs"]
 mod site;
 mod stations;
@@ -24,6 +29,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 
+use bucket::{Bucket, Kept};
 use disk::Disk;
 use faults::Faults;
 use fleet::Fleet;
@@ -44,6 +50,9 @@ struct Arguments {
     /// What is dropped and struck, and in which order; when the machine lets it happen is its own
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Where objects are kept
+    #[arg(long, value_enum, default_value_t = Kept::S3)]
+    objects: Kept,
     /// Where the data folder goes if anything is wrong
     #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_TARGET_TMPDIR"), "/torture"))]
     evidence: PathBuf,
@@ -88,30 +97,32 @@ fn main() -> ExitCode {
     }
     let program = std::env::current_exe().expect("this program");
     let disk = Disk::prepare();
-    let site = Site::new(&program, CONFIGURATION);
-    let wrong = torture(&arguments, &site, &disk);
+    let bucket = (arguments.objects == Kept::S3).then(Bucket::open);
+    let further = bucket.as_ref().map(Bucket::settings).unwrap_or_default();
+    let site = Site::new(&program, &format!("{CONFIGURATION}{further}"));
+    let wrong = torture(&arguments, &site, &disk, bucket.as_ref());
     if wrong {
-        keep(&site, &arguments.evidence);
+        keep(&site, bucket.as_ref(), &arguments.evidence);
     }
     disk.let_go(&site.data());
     if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// True if anything is wrong.
-fn torture(arguments: &Arguments, site: &Site, disk: &Disk) -> bool {
+fn torture(arguments: &Arguments, site: &Site, disk: &Disk, bucket: Option<&Bucket>) -> bool {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let duration = Duration::from_secs_f64(arguments.minutes * 60.0);
     disk.mount(&site.data(), duration);
     site.run(&["register", "import", &sample_register()]);
     let drop = site.folder().join("drop");
-    let mut fleet = Fleet::new(site, &drop);
+    let mut fleet = Fleet::new(site, &drop, bucket.is_some());
     fleet.start_missing();
     fleet.wait_until_ready();
 
     let started = Instant::now();
     let stop = Arc::new(AtomicBool::new(false));
     let stations = stations::open(&drop, arguments.seed, duration, &stop);
-    let mut faults = Faults::new(arguments.seed, disk);
+    let mut faults = Faults::new(arguments.seed, disk, bucket);
     while started.elapsed() < duration {
         faults.strike(&mut fleet, &site.data());
         fleet.start_missing();
@@ -131,7 +142,8 @@ fn torture(arguments: &Arguments, site: &Site, disk: &Disk) -> bool {
     let quiet = faults::quiet_kills(&mut fleet, &data, &drop, &mut ledger, QUIET_KILLS);
     let taken_over = runtime.block_on(quiet);
     let settled = settled && settle(&runtime, site, &drop, &mut fleet, &ledger);
-    let mut verdict = runtime.block_on(verdict::judge(site, &drop, &ledger));
+    let objects = bucket.map_or_else(|| data.join("objects"), Bucket::objects);
+    let mut verdict = runtime.block_on(verdict::judge(site, &drop, &objects, &ledger));
     in_order &= fleet.drain();
     if !settled {
         verdict.unexplained.push(format!("not settled after {} s", SETTLING.as_secs()));
@@ -139,8 +151,9 @@ fn torture(arguments: &Arguments, site: &Site, disk: &Disk) -> bool {
     if !in_order {
         verdict.unexplained.push("a process that was told to stop did not do so in order".to_owned());
     }
-    let (seed, ledger, taken_over) = (arguments.seed, &ledger, &taken_over);
-    Run { seed, struck, ledger, faults: &faults, fleet: &fleet, taken_over, verdict: &verdict, disk }.print();
+    let Arguments { seed, objects: kept, .. } = *arguments;
+    let (ledger, faults, fleet, taken_over) = (&ledger, &faults, &fleet, taken_over.as_slice());
+    Run { seed, kept, struck, ledger, faults, fleet, taken_over, verdict: &verdict, disk }.print();
     verdict.is_wrong()
 }
 
@@ -155,11 +168,13 @@ fn settle(
     runtime.block_on(verdict::settle(&site.data(), drop, ledger, supervise, SETTLING))
 }
 
-/// Copies the data folder, the logs and what lies in the drop folders to where they stay.
-fn keep(site: &Site, evidence: &Path) {
+/// Copies the data folder, the objects, the logs and what lies in the drop folders to where they stay.
+fn keep(site: &Site, bucket: Option<&Bucket>, evidence: &Path) {
     let target = evidence.join(format!("{}", std::process::id()));
     std::fs::create_dir_all(&target).expect("a folder for the evidence");
-    let copied = std::process::Command::new("cp").arg("-a").arg(site.folder()).arg(&target).status();
+    let objects = bucket.map(Bucket::objects);
+    let copied =
+        std::process::Command::new("cp").arg("-a").arg(site.folder()).args(objects).arg(&target).status();
     assert!(copied.expect("cp").success(), "the evidence is kept");
     println!("The evidence is in {}", target.display());
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use comfy_table::{Table, presets};
 
+use crate::bucket::Kept;
 use crate::disk::Disk;
 use crate::faults::{Fault, Faults};
 use crate::fleet::Fleet;
@@ -14,6 +15,7 @@ use crate::verdict::{Ledger, Verdict};
 /// The run, as it is told at the end.
 pub struct Run<'a> {
     pub seed: u64,
+    pub kept: Kept,
     pub struck: Duration,
     pub ledger: &'a Ledger,
     pub faults: &'a Faults<'a>,
@@ -49,6 +51,9 @@ impl Run<'_> {
         for fault in Fault::ALL {
             let count = self.faults.done.get(&fault).copied().unwrap_or_default().to_string();
             match (&self.disk.unfillable, fault) {
+                (_, Fault::S3(_)) if self.kept == Kept::Folder => {
+                    row("done", fault.name(), "SKIPPED: --objects folder".to_owned());
+                }
                 (Some(reason), Fault::FillDisk) => row("done", fault.name(), format!("SKIPPED: {reason}")),
                 _ => row("done", fault.name(), count),
             }

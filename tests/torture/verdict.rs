@@ -137,7 +137,8 @@ struct ScanSeen {
     published: i64,
 }
 
-pub async fn judge(site: &Site, drop: &Path, ledger: &Ledger) -> Verdict {
+/// `objects` is where the object store keeps them as files, whoever serves them.
+pub async fn judge(site: &Site, drop: &Path, objects: &Path, ledger: &Ledger) -> Verdict {
     let mut verdict = Verdict::default();
     let Some(mut connection) = connect(&site.data()).await else {
         verdict.unexplained.push("the database does not answer".to_owned());
@@ -150,7 +151,7 @@ pub async fn judge(site: &Site, drop: &Path, ledger: &Ledger) -> Verdict {
     judge_contents(&mut verdict, ledger, &scans);
     judge_variants(&mut verdict, ledger, &scans);
     judge_rows(&mut verdict, &mut connection, ledger).await;
-    judge_objects(&mut verdict, &mut connection, &site.data().join("objects")).await;
+    judge_objects(&mut verdict, &mut connection, objects).await;
     judge_events(&mut verdict, site);
     match files_below(drop) {
         UNFINISHED_FILES => {}
