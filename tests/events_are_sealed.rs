@@ -437,6 +437,11 @@ fn an_operator_verifies_and_exports() {
     let (code, stdout, _) = run(&["audit", "export"]);
     assert_eq!(code, Some(0));
     assert!(stdout.contains("uketsuke.seals/1"), "{stdout}");
+    let (code, key, stderr) = run(&["audit", "export", "--to-objects"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let object = std::fs::read_to_string(folder.path().join("data/objects").join(key.trim()));
+    assert!(object.expect("an object").contains("uketsuke.seals/1"));
+    assert_eq!(run(&["audit", "verify", "--against", key.trim()]).0, Some(0));
     std::fs::write(export, stdout.replacen("\"digest\": \"", "\"digest\": \"ff", 1)).expect("written");
     let (code, _, stderr) = run(&["audit", "verify", "--against", export]);
     assert_eq!(code, Some(1), "{stderr}");

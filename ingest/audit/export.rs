@@ -35,14 +35,26 @@ impl Export {
     }
 
     pub fn read(path: &Path) -> Result<Self, ExportError> {
-        let invalid = |message: String| ExportError::Invalid { path: path.to_owned(), message };
-        let text = std::fs::read_to_string(path)
+        let bytes = std::fs::read(path)
             .map_err(|source| ExportError::Unreadable { path: path.to_owned(), source })?;
-        let export: Self = serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
+        Self::from_bytes(&bytes, path)
+    }
+
+    /// `path` says in errors where the bytes are from.
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, ExportError> {
+        let invalid = |message: String| ExportError::Invalid { path: path.to_owned(), message };
+        let export: Self = serde_json::from_slice(bytes).map_err(|error| invalid(error.to_string()))?;
         match export.schema.as_str() {
             EXPORT_SCHEMA => Ok(export),
             other => Err(invalid(format!("its schema is {other:?}"))),
         }
+    }
+
+    /// As it is written to a file, or stored.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut text = serde_json::to_vec_pretty(self)?;
+        text.push(b'\n');
+        Ok(text)
     }
 
     /// Replaces the file as a whole: a crash leaves the old one or the new one.
@@ -53,8 +65,7 @@ impl Export {
             _ => Path::new("."),
         };
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-        let mut text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
-        text.push(b'\n');
+        let text = self.to_bytes().map_err(|error| failed(error.into()))?;
         file.write_all(&text).map_err(failed)?;
         file.as_file().sync_all().map_err(failed)?;
         file.persist(path).map_err(|error| failed(error.error))?;

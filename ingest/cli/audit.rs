@@ -6,6 +6,9 @@ use clap::{Args, Subcommand};
 
 use super::{Common, with_database};
 use crate::audit::{self, Export, Place, Verified};
+use crate::digest::Sha256;
+use crate::settings::Settings;
+use crate::store::objects::{ObjectKey, ObjectKind};
 use crate::store::{Database, seals};
 
 #[derive(Debug, Args)]
@@ -21,9 +24,9 @@ enum Command {
     /// Exits with 1 and names the first event or seal that does not fit. The service may run
     /// meanwhile.
     Verify {
-        /// Compare with a file of `audit export`, too: without it, whoever owns the database could
-        /// have made the whole chain anew
-        #[arg(long, value_name = "FILE")]
+        /// Compare with what `audit export` wrote, too, a file or the key of an object: without it,
+        /// whoever owns the database could have made the whole chain anew
+        #[arg(long, value_name = "FILE|KEY")]
         against: Option<PathBuf>,
     },
     /// Write the newest seals as JSON, to be kept where the owner of the database cannot change them
@@ -31,6 +34,10 @@ enum Command {
         /// Where to; to stdout if it is not given
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Into the object store, and print the key: in a bucket whose objects are locked, nobody can
+        /// change them
+        #[arg(long, conflicts_with = "out")]
+        to_objects: bool,
         /// How many seals
         #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
         newest: u32,
@@ -40,10 +47,11 @@ enum Command {
 pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Verify { against } => verify(common, against.as_deref()),
-        Command::Export { out, newest } => with_database(common, async |database: &Database| {
+        Command::Export { out, to_objects, newest } => with_database(common, async |database: &Database| {
             let export = Export::new(seals::newest(database, newest).await?, chrono::Utc::now());
             match out {
                 Some(path) => export.write(&path)?,
+                None if to_objects => println!("{}", store(common, &export).await?),
                 None => println!("{}", serde_json::to_string_pretty(&export)?),
             }
             Ok(())
@@ -51,9 +59,34 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
     }
 }
 
+async fn store(common: &Common, export: &Export) -> anyhow::Result<ObjectKey> {
+    let settings = Settings::load(common.config.as_deref())?;
+    let objects = common.objects().open(&settings.objects).await?;
+    let bytes = export.to_bytes()?;
+    let key = ObjectKey::of(ObjectKind::Seals, Sha256::of(&bytes), Some("json"));
+    objects.put(&key, &bytes).await?;
+    Ok(key)
+}
+
+/// What was exported to a file of that name or, where there is none, to the object of that key.
+async fn exported(common: &Common, place: &Path) -> anyhow::Result<Export> {
+    let key = place.to_str().and_then(|text| text.parse::<ObjectKey>().ok());
+    match key.filter(|key| key.kind() == ObjectKind::Seals && !place.exists()) {
+        None => Ok(Export::read(place)?),
+        Some(key) => {
+            let settings = Settings::load(common.config.as_deref())?;
+            let objects = common.objects().open(&settings.objects).await?;
+            Ok(Export::from_bytes(&objects.get(&key).await?, place)?)
+        }
+    }
+}
+
 fn verify(common: &Common, against: Option<&Path>) -> anyhow::Result<()> {
-    let exported = against.map(Export::read).transpose()?;
     with_database(common, async |database: &Database| {
+        let exported = match against {
+            Some(place) => Some(exported(common, place).await?),
+            None => None,
+        };
         let verified = audit::verify(database, exported.as_ref()).await?;
         if common.json {
             println!("{}", serde_json::to_string(&verified)?);

@@ -17,10 +17,12 @@ pub enum ObjectKind {
     Crop,
     /// The record of a capture, JSON.
     Record,
+    /// Seals over events that were exported, JSON.
+    Seals,
 }
 
 impl ObjectKind {
-    pub const ALL: [Self; 4] = [Self::Original, Self::Page, Self::Crop, Self::Record];
+    pub const ALL: [Self; 5] = [Self::Original, Self::Page, Self::Crop, Self::Record, Self::Seals];
 
     /// The first part of its keys.
     pub fn name(self) -> &'static str {
@@ -29,6 +31,7 @@ impl ObjectKind {
             Self::Page => "page",
             Self::Crop => "crop",
             Self::Record => "record",
+            Self::Seals => "seals",
         }
     }
 }
