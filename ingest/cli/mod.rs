@@ -5,6 +5,7 @@ mod audit;
 mod backup;
 mod calibrate;
 mod doctor;
+mod erase;
 mod evaluate;
 mod forms;
 mod health;
@@ -85,6 +86,7 @@ enum Command {
     Serve(serve::Arguments),
     Inspect(inspect::Arguments),
     Doctor(doctor::Arguments),
+    Erase(erase::Arguments),
     Migrate(migrate::Arguments),
     /// Look after the object store
     Objects(objects::Arguments),
@@ -176,6 +178,7 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&common, arguments),
         Command::Inspect(arguments) => inspect::run(&common, arguments),
         Command::Doctor(arguments) => doctor::run(&common, arguments),
+        Command::Erase(arguments) => erase::run(&common, arguments),
         Command::Migrate(arguments) => migrate::run(&common, arguments),
         Command::Objects(arguments) => objects::run(&common, arguments),
         Command::Quarantine(arguments) => quarantine::run(&common, arguments),

@@ -161,7 +161,8 @@ fn capture_to_complete<'a>(
     taken: &[CaptureWrite],
 ) -> Option<&'a CaptureState> {
     state.captures.iter().find(|capture| {
-        capture.station == scan.station
+        !capture.erased
+            && capture.station == scan.station
             && capture.batch == scan.batch
             && !taken.iter().any(|other| other.id == capture.id)
             && capture.pages.iter().all(|page| {

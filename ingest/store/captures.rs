@@ -85,6 +85,8 @@ pub struct CaptureState {
     /// From 1; counts the records that were published of it.
     pub version: u32,
     pub captured_at: DateTime<Utc>,
+    /// Nothing of it is known any more.
+    pub erased: bool,
     /// By form page.
     pub pages: Vec<CapturedPage>,
 }
@@ -144,7 +146,7 @@ pub struct CurrentRecord {
 }
 
 /// Up to `limit` current records, those after `after`: of every capture the last that was
-/// published, duplicates included. Of one application only, where one is named.
+/// published, duplicates included, but for what was erased. Of one application only, where one is named.
 pub async fn current_records(
     database: &Database,
     application: Option<ApplicationId>,
@@ -156,6 +158,7 @@ pub async fn current_records(
     sqlx::query(
         "select application_id, seq, record_key, record::text as record from capture
          where (application_id, seq) > ($1, $2) and ($3::text is null or application_id = $3)
+           and erased_at is null
          order by application_id, seq limit $4",
     )
     .bind(after_id)
@@ -187,7 +190,8 @@ pub(super) async fn of_applications(
     applications: &[ApplicationId],
 ) -> Result<Vec<CaptureState>, StoreError> {
     let rows = sqlx::query(
-        "select id::text, application_id, station, batch, seq, duplicate_of::text, version, captured_at
+        "select id::text, application_id, station, batch, seq, duplicate_of::text, version, captured_at,
+                erased_at is not null as erased
          from capture where application_id = any($1) order by application_id, seq",
     )
     .bind(texts(applications))
@@ -207,6 +211,7 @@ pub(super) async fn of_applications(
                 duplicate_of: capture_id(row, "duplicate_of")?,
                 version: row.try_get::<i32, _>("version").map_err(&broken)?.unsigned_abs(),
                 captured_at: row.try_get("captured_at").map_err(&broken)?,
+                erased: row.try_get("erased").map_err(&broken)?,
                 pages: Vec::new(),
             })
         })

@@ -213,17 +213,46 @@ pub async fn removed(database: &Database, actor: &str, keys: &[ObjectKey]) -> Re
     if keys.is_empty() {
         return Ok(());
     }
-    let doing = query("note removed objects");
     let mut transaction = database.begin().await?;
-    sqlx::query("update condemned set removed_at = now() where key = any($1)")
-        .bind(texts(keys))
-        .execute(&mut *transaction)
-        .await
-        .map_err(&doing)?;
+    note_removed(&mut transaction, keys).await?;
     let manifest: String = keys.iter().map(|key| format!("{key}\n")).collect();
     let detail = json!({ "objects": keys.len(), "manifest_sha256": Sha256::of(manifest.as_bytes()) });
     events::append(&mut transaction, actor, EventKind::ObjectsSwept, "objects", detail).await?;
-    transaction.commit().await.map_err(&doing)
+    transaction.commit().await.map_err(query("note removed objects"))
+}
+
+/// Keeps for a while that these are gone from the store.
+pub(super) async fn note_removed(
+    connection: &mut PgConnection,
+    keys: &[ObjectKey],
+) -> Result<(), StoreError> {
+    sqlx::query("update condemned set removed_at = now() where key = any($1)")
+        .bind(texts(keys))
+        .execute(connection)
+        .await
+        .map_err(query("note removed objects"))
+        .map(drop)
+}
+
+/// How often the server is asked whether transactions have ended.
+const OUTLASTING: Duration = Duration::from_millis(50);
+
+/// Returns when every transaction has ended that has written anything by now. What they name is seen
+/// then, and those that come lift what is condemned: instead of the day between the steps of a sweep.
+pub(super) async fn outlast_open_transactions(database: &Database) -> Result<(), StoreError> {
+    let doing = query("wait for open transactions");
+    let horizon: i64 = sqlx::query_scalar("select pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+        .fetch_one(database.pool())
+        .await
+        .map_err(&doing)?;
+    let ended = "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= $1";
+    loop {
+        let ended: Result<bool, _> = sqlx::query_scalar(ended).bind(horizon).fetch_one(database.pool()).await;
+        if ended.map_err(&doing)? {
+            return Ok(());
+        }
+        tokio::time::sleep(OUTLASTING).await;
+    }
 }
 
 /// Forgets what was taken away so long ago that no worker can still be publishing it.

@@ -27,6 +27,10 @@ pub enum EventKind {
     DatabaseRestored,
     /// Objects that no row names were taken out of the store.
     ObjectsSwept,
+    /// What is known of an application was taken away.
+    ApplicationErased,
+    /// The objects of an erasure are gone, too; its certificate is written.
+    ErasureFinished,
 }
 
 impl EventKind {
@@ -44,6 +48,8 @@ impl EventKind {
             Self::CertificateSuspended => "certificate.suspended",
             Self::DatabaseRestored => "database.restored",
             Self::ObjectsSwept => "objects.swept",
+            Self::ApplicationErased => "application.erased",
+            Self::ErasureFinished => "erasure.finished",
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod captures;
 pub mod condemned;
 mod database;
 pub mod drift;
+pub mod erasure;
 mod error;
 pub mod events;
 pub mod field_decisions;

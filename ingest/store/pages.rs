@@ -152,6 +152,7 @@ pub(super) async fn of_applications(
     sqlx::query(
         "select capture_id::text, captured::text
          from page where capture_id in (select id from capture where application_id = any($1))
+           and erased_at is null
          order by capture_id, form_page",
     )
     .bind(texts(applications))

@@ -25,7 +25,9 @@ pub async fn named(
     limit: u32,
 ) -> Result<Vec<ObjectKey>, StoreError> {
     let statement = match source {
-        Source::Originals => "select object_key from blob where object_key > $1 order by 1 limit $2",
+        Source::Originals => {
+            "select object_key from blob where object_key > $1 and erased_at is null order by 1 limit $2"
+        }
         Source::PageImages => "select distinct image_key from page where image_key > $1 order by 1 limit $2",
         Source::Records => {
             "select distinct record_key from capture where record_key > $1 order by 1 limit $2"

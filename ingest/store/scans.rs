@@ -131,7 +131,13 @@ pub async fn accept(
     .map_err(&doing)?;
     let accepted = match known {
         Some(id) if logged.rows_affected() == 0 => return Ok(Accepted::Registered(ScanId(id))),
-        Some(id) => Accepted::Repeated(ScanId(id)),
+        Some(id) => {
+            let statement = "insert into erased_came_again (object_key)
+                             select object_key from blob where sha256 = $1 and erased_at is not null
+                             on conflict do nothing";
+            sqlx::query(statement).bind(sha256).execute(&mut *transaction).await.map_err(&doing)?;
+            Accepted::Repeated(ScanId(id))
+        }
         None => {
             let id: i64 = sqlx::query_scalar(
                 "insert into scan (sha256, station, batch, file) values ($1, $2, $3, $4) returning id",

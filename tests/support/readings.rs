@@ -1,5 +1,7 @@
 //! Scans that are read and published.
 
+#![allow(dead_code, reason = "each file that includes this one uses another part of it")]
+
 use std::collections::BTreeMap;
 
 use uketsuke::application_id::ApplicationId;
@@ -47,6 +49,11 @@ impl Reading {
     /// Claims the job that is ready.
     pub async fn begin(database: &Database) -> Self {
         let lease = claim(database).await;
+        Self::of(database, lease).await
+    }
+
+    /// Of a job that was claimed.
+    pub async fn of(database: &Database, lease: Lease) -> Self {
         let scan = find(database, lease.scan).await;
         Self { scan, lease, pages: Vec::new(), captures: Vec::new(), expected: BTreeMap::new() }
     }

@@ -1,0 +1,314 @@
+//! What is known of an erased application is gone from database and object store, a certificate says
+//! what went, and every sheet is accounted for as before.
+
+#[path = "support/arrivals.rs"]
+mod arrivals;
+#[path = "support/database.rs"]
+mod database;
+#[path = "support/readings.rs"]
+mod readings;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use uketsuke::application_id::ApplicationId;
+use uketsuke::audit;
+use uketsuke::digest::Sha256;
+use uketsuke::register::Household;
+use uketsuke::simulate::register::household;
+use uketsuke::store::accounting::{self, Filter};
+use uketsuke::store::captures::current_records;
+use uketsuke::store::erasure::{self, Certificate, Eraser, ErasureError, Rule};
+use uketsuke::store::objects::{LocalDirectory, ObjectError, ObjectKey, ObjectKind, ObjectStore};
+use uketsuke::store::publish::Published;
+use uketsuke::store::scans::Accepted;
+use uketsuke::store::{Database, StoreError, references, register};
+
+use arrivals::{accept, arrival, scan};
+use readings::{Reading, state};
+
+const ACTOR: &str = "the municipality";
+
+struct Office {
+    _folder: tempfile::TempDir,
+    objects: LocalDirectory,
+    options: PgConnectOptions,
+    database: Database,
+    households: Vec<Household>,
+}
+
+impl Office {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let objects = LocalDirectory::open(folder.path()).expect("a store");
+        let options = database::fresh_options().await;
+        let database = Database::open(options.clone()).await.expect("a database");
+        let households: Vec<Household> = (0..3).map(|place| household(5, place)).collect();
+        register::import(&database, &households).await.expect("imported");
+        Self { _folder: folder, objects, options, database, households }
+    }
+
+    fn id(&self, place: usize) -> ApplicationId {
+        self.households[place].application_id
+    }
+
+    async fn connection(&self) -> PgConnection {
+        PgConnection::connect_with(&self.options).await.expect("a connection")
+    }
+
+    async fn put(&self, kind: ObjectKind, content: &[u8], ending: Option<&'static str>) -> ObjectKey {
+        let key = ObjectKey::of(kind, Sha256::of(content), ending);
+        self.objects.put(&key, content).await.expect("put");
+        key
+    }
+
+    async fn original(&self, content: &str) -> ObjectKey {
+        self.put(ObjectKind::Original, content.as_bytes(), None).await
+    }
+
+    /// The picture of a page at that place of its scan, as [`Reading::page`] names it.
+    async fn picture(&self, index: u8) -> ObjectKey {
+        self.put(ObjectKind::Page, &[index], Some("png")).await
+    }
+
+    /// A scan that holds two pages of each of these applications and a blank one; its records' keys.
+    async fn mail(&self, content: &str, applications: &[ApplicationId]) -> Vec<ObjectKey> {
+        self.original(content).await;
+        scan(&self.database, content).await;
+        let mut reading = Reading::begin(&self.database).await;
+        for &application in applications {
+            reading.capture(&self.database, application, &[1, 2]).await;
+        }
+        reading.blank();
+        let mut keys = Vec::new();
+        for capture in &reading.captures {
+            let record = &capture.record;
+            self.objects.put(record.key(), record.bytes()).await.expect("put");
+            keys.push(record.key().clone());
+        }
+        // A worker reads again what names an object that was just taken away, and stores it anew.
+        loop {
+            for index in 0..2 * applications.len() {
+                self.picture(index as u8).await;
+            }
+            match reading.publish(&self.database).await {
+                Err(StoreError::ObjectsRemoved) => continue,
+                published => break assert_eq!(published.expect("published"), Published::Committed),
+            }
+        }
+        keys
+    }
+
+    async fn is_there(&self, key: &ObjectKey) -> bool {
+        match self.objects.head(key).await {
+            Ok(_) => true,
+            Err(ObjectError::NotFound { .. }) => false,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// The certificate and the manifest.
+    async fn erase(&self, rule: Rule) -> (Certificate, String) {
+        let eraser = Eraser::begin(&self.database).await.expect("nobody else erases");
+        let number = eraser.erase_rows(&rule, ACTOR, |_| ()).await.expect("rows");
+        let finished = self.finish(&eraser, number).await;
+        eraser.end().await.expect("an end");
+        finished
+    }
+
+    async fn finish(&self, eraser: &Eraser, number: i32) -> (Certificate, String) {
+        eraser.remove_objects(number, &self.objects).await.expect("objects");
+        let mut manifest = Vec::new();
+        let certificate = eraser.certify(number, &mut manifest).await.expect("a certificate");
+        eraser.close(&certificate, ACTOR).await.expect("closed");
+        (certificate, String::from_utf8(manifest).expect("text"))
+    }
+
+    /// Tables with a row that holds the text anywhere.
+    async fn tables_with(&self, text: &str) -> Vec<String> {
+        let mut connection = self.connection().await;
+        let names = "select table_name::text from information_schema.tables
+                     where table_schema = 'public' and table_type = 'BASE TABLE'";
+        let names: Vec<String> = sqlx::query_scalar(names).fetch_all(&mut connection).await.expect("tables");
+        let mut found = Vec::new();
+        for name in names {
+            let statement =
+                format!("select exists (select from {name} as t where position($1 in t::text) > 0)");
+            let holds: bool = sqlx::query_scalar(AssertSqlSafe(statement))
+                .bind(text)
+                .fetch_one(&mut connection)
+                .await
+                .expect("an answer");
+            found.extend(holds.then_some(name));
+        }
+        found
+    }
+}
+
+#[tokio::test]
+async fn only_ids_states_and_dates_are_left() {
+    let office = Office::new().await;
+    let (gone, stays) = (office.id(0), office.id(1));
+    let first = office.mail("Tanaka's letter", &[gone]).await.remove(0);
+    let second = office.mail("another letter", &[stays]).await.remove(0);
+    let capture = state(&office.database, gone).await.captures.remove(0).id;
+    let mut connection = office.connection().await;
+    let decide =
+        "insert into field_decision (application_id, capture_id, field, outcome, value, manner, decided_by)
+                  values ($1, $2::uuid, 'account_number', 'value', '7654321', 'verified', '{clerk}')";
+    sqlx::query(decide)
+        .bind(gone.to_string())
+        .bind(capture.to_string())
+        .execute(&mut connection)
+        .await
+        .expect("decided");
+    let error =
+        sqlx::query("delete from field_decision").execute(&mut connection).await.expect_err("refused");
+    assert!(error.to_string().contains("append-only"), "{error}");
+    let sum = || async { accounting::total(&office.database, &Filter::default()).await.expect("a sum") };
+    let before = sum().await;
+    let name = &office.households[0].head_name;
+    for known in [name.as_str(), "7654321", "Tanaka"] {
+        assert!(!office.tables_with(known).await.is_empty(), "{known}");
+    }
+
+    let (certificate, manifest) = office.erase(Rule::Applications(vec![gone])).await;
+    assert_eq!(sum().await, before, "every sheet is accounted for");
+    for known in [name.as_str(), "7654321", "Tanaka"] {
+        assert_eq!(office.tables_with(known).await, Vec::<String>::new(), "{known}");
+    }
+    let left = office.tables_with(&gone.to_string()).await;
+    assert_eq!(left.len(), 4, "its ID stands in application, capture, page and event: {left:?}");
+
+    let original = ObjectKey::of(ObjectKind::Original, Sha256::of(b"Tanaka's letter"), None);
+    let expected = [(&original, false), (&first, false), (&second, true)];
+    for (key, there) in expected {
+        assert_eq!(office.is_there(key).await, there, "{key}");
+    }
+    // The two scans have the same pictures: the other one's application keeps them.
+    assert!(office.is_there(&ObjectKey::of(ObjectKind::Page, Sha256::of(&[0]), Some("png"))).await);
+    let erased = certificate.erased;
+    let counts = (erased.applications, erased.captures, erased.pages, erased.households, erased.decisions);
+    assert_eq!(counts, (1, 1, 2, 1, 1));
+    assert_eq!((certificate.objects_shared, certificate.originals_kept), (2, 0));
+    let lines: Vec<&str> = manifest.lines().collect();
+    assert_eq!(lines, [format!("application/{gone}"), original.to_string(), first.to_string()]);
+    assert_eq!(certificate.manifest_sha256, Sha256::of(manifest.as_bytes()));
+    assert_eq!(certificate.manifest_lines, 3);
+
+    let records = current_records(&office.database, None, None, 10).await.expect("records");
+    assert_eq!(records.iter().map(|record| &record.key).collect::<Vec<_>>(), [&second]);
+    for source in references::Source::ALL {
+        for key in references::named(&office.database, source, "", 100).await.expect("names") {
+            assert!(office.is_there(&key).await, "a row names {key}");
+        }
+    }
+    audit::seal_all(&office.database).await.expect("sealed");
+    let verified = audit::verify(&office.database, None).await.expect("an answer");
+    assert_eq!(verified.flaw, None);
+}
+
+#[tokio::test]
+async fn an_original_stays_while_it_holds_pages_of_others() {
+    let office = Office::new().await;
+    let (one, other) = (office.id(0), office.id(1));
+    office.mail("a pile", &[one, other]).await;
+    let original = ObjectKey::of(ObjectKind::Original, Sha256::of(b"a pile"), None);
+    let (certificate, _) = office.erase(Rule::Applications(vec![one])).await;
+    assert_eq!(certificate.originals_kept, 1);
+    assert!(office.is_there(&original).await);
+    let (certificate, manifest) = office.erase(Rule::Applications(vec![one, other])).await;
+    assert_eq!((certificate.erased.applications, certificate.originals_kept), (1, 0), "once each");
+    assert!(manifest.contains(&original.to_string()) && !office.is_there(&original).await);
+}
+
+#[tokio::test]
+async fn the_rule_of_a_day_takes_what_was_captured_before() {
+    let office = Office::new().await;
+    office.mail("a letter", &[office.id(0)]).await;
+    office.mail("a second one", &[office.id(1)]).await;
+    let today = chrono::Utc::now().date_naive();
+    let before = |day| Rule::LastCapturedBefore(day);
+    assert_eq!(erasure::count(&office.database, &before(today)).await.expect("a count"), 0);
+    let tomorrow = before(today + chrono::Days::new(1));
+    assert_eq!(erasure::count(&office.database, &tomorrow).await.expect("a count"), 2);
+    let (certificate, _) = office.erase(tomorrow.clone()).await;
+    assert_eq!((certificate.erased.applications, certificate.erased.households), (2, 2));
+    assert_eq!(erasure::count(&office.database, &tomorrow).await.expect("a count"), 0);
+    assert_eq!(register::count(&office.database).await.expect("a count"), 1, "who has sent nothing stays");
+}
+
+#[tokio::test]
+async fn who_applies_again_is_a_duplicate_of_what_was_erased() {
+    let office = Office::new().await;
+    let id = office.id(0);
+    office.mail("a letter", &[id]).await;
+    office.erase(Rule::Applications(vec![id])).await;
+    let erased = state(&office.database, id).await.captures.remove(0);
+    assert!(erased.erased && erased.pages.is_empty());
+    office.mail("another letter", &[id]).await;
+    let captures = state(&office.database, id).await.captures;
+    assert_eq!(captures.len(), 2);
+    assert_eq!((captures[1].duplicate_of, captures[1].pages.len()), (Some(erased.id), 2));
+    let (certificate, _) = office.erase(Rule::Applications(vec![id])).await;
+    assert_eq!(certificate.erased.captures, 1, "the new one");
+}
+
+#[tokio::test]
+async fn an_interrupted_erasure_is_finished_by_the_next() {
+    let office = Office::new().await;
+    let id = office.id(0);
+    let record = office.mail("a letter", &[id]).await.remove(0);
+    let eraser = Eraser::begin(&office.database).await.expect("nobody else erases");
+    let busy = Eraser::begin(&office.database).await.map(drop);
+    assert!(matches!(busy, Err(ErasureError::Busy)), "{busy:?}");
+    let number = eraser.erase_rows(&Rule::Applications(vec![id]), ACTOR, |_| ()).await.expect("rows");
+    drop(eraser);
+    assert!(office.is_there(&record).await);
+
+    let eraser = loop {
+        match Eraser::begin(&office.database).await {
+            Err(ErasureError::Busy) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+            begun => break begun.expect("the other connection has ended"),
+        }
+    };
+    assert_eq!(eraser.unfinished().await.expect("numbers"), [number]);
+    let (certificate, manifest) = office.finish(&eraser, number).await;
+    assert!(!office.is_there(&record).await && manifest.contains(&record.to_string()));
+    assert_eq!(certificate.objects["page"], 2);
+    assert_eq!(eraser.unfinished().await.expect("numbers"), Vec::<i32>::new());
+}
+
+#[tokio::test]
+async fn bytes_that_come_again_go_with_the_next_erasure() {
+    let office = Office::new().await;
+    office.mail("a letter", &[office.id(0)]).await;
+    office.erase(Rule::Applications(vec![office.id(0)])).await;
+    // As intake does: the original first.
+    let original = office.original("a letter").await;
+    let mut again = arrival("again.tif", "a letter");
+    again.occasion = "second run".to_owned();
+    assert!(matches!(accept(&office.database, &again).await, Accepted::Repeated(_)));
+    let (certificate, _) = office.erase(Rule::Applications(Vec::new())).await;
+    assert_eq!((certificate.erased.applications, certificate.objects["original"]), (0, 1));
+    assert!(!office.is_there(&original).await);
+}
+
+#[tokio::test]
+async fn a_publication_on_its_way_stores_what_was_taken_from_under_it() {
+    let office = Office::new().await;
+    office.mail("a letter", &[office.id(0)]).await;
+    // Another scan with the same pictures was read, and is about to be published.
+    office.original("another letter").await;
+    scan(&office.database, "another letter").await;
+    let mut reading = Reading::begin(&office.database).await;
+    reading.capture(&office.database, office.id(1), &[1, 2]).await;
+    let picture = office.picture(0).await;
+    office.erase(Rule::Applications(vec![office.id(0)])).await;
+    assert!(!office.is_there(&picture).await);
+    let refused = reading.publish(&office.database).await;
+    assert!(matches!(refused, Err(StoreError::ObjectsRemoved)), "{refused:?}");
+    for index in 0..2 {
+        office.picture(index).await;
+    }
+    assert_eq!(reading.publish(&office.database).await.expect("published"), Published::Committed);
+}
