@@ -13,6 +13,8 @@
 //! - [`publish`]: the record of a capture, its images, and their keys.
 //! - [`pipeline`]: the one place that says the order of the stages.
 //!
+//! - [`review`]: the web application of the people who verify, key and look up.
+//!
 //! Around it: [`audit`] (seals over events), [`metrics`], [`store`] (PostgreSQL and objects), [`fleet`] (jobs, reader processes, quarantine),
 //! [`simulate`] (fills in and "scans" forms), [`evaluate`] (records against truth) and [`cli`]. The words of the field are in
 //! [`application_id`], [`digest`], [`geometry`], [`kana`], [`turn`] and [`register`]; the banks that
@@ -40,6 +42,7 @@ pub mod publish;
 pub mod read;
 pub mod reference;
 pub mod register;
+pub mod review;
 pub mod score;
 pub mod settings;
 pub mod simulate;

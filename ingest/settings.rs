@@ -29,6 +29,7 @@ pub struct Settings {
     pub objects: Objects,
     pub readers: Readers,
     pub jobs: Jobs,
+    pub review: Review,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -213,6 +214,25 @@ impl<'de> Deserialize<'de> for Hours {
         let seconds = f64::deserialize(deserializer)? * 3600.0;
         Duration::try_from_secs_f64(seconds).map(Self).map_err(serde::de::Error::custom)
     }
+}
+
+/// The review desk.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Review {
+    pub blind_fields: Vec<String>,
+    #[serde(rename = "lease_seconds", deserialize_with = "seconds")]
+    pub lease: Duration,
+    #[serde(rename = "idle_seconds", deserialize_with = "seconds")]
+    pub idle: Duration,
+    #[serde(rename = "session_seconds", deserialize_with = "seconds")]
+    pub session: Duration,
+    pub login_failures: u32,
+    pub address_failures: u32,
+    #[serde(rename = "lockout_seconds", deserialize_with = "seconds")]
+    pub lockout: Duration,
+    pub secure_cookie: bool,
+    pub trust_forwarded_for: bool,
 }
 
 #[derive(Debug, thiserror::Error)]

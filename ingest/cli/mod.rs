@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand; each parses, calls the library and prints. Results go
 //! to stdout, progress and errors to stderr; the exit code is 0, 1 (it failed) or 2 (wrong usage).
 
+mod accounts;
 mod audit;
 mod backup;
 mod calibrate;
@@ -75,6 +76,8 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Look after the accounts of the people at the review desk
+    Accounts(accounts::Arguments),
     /// Prove that no event was changed, and export the proof
     Audit(audit::Arguments),
     Backup(backup::Arguments),
@@ -169,6 +172,7 @@ pub fn main() -> ExitCode {
     let CommandLine { common, command } = CommandLine::parse();
     log_to_stderr(&command, common.log_format);
     let result = match command {
+        Command::Accounts(arguments) => accounts::run(&common, arguments),
         Command::Audit(arguments) => audit::run(&common, arguments),
         Command::Backup(arguments) => backup::run(&common, arguments),
         Command::Calibrate(arguments) => calibrate::run(&common, arguments),

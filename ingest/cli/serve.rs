@@ -22,6 +22,7 @@ use crate::intake::{
     self, Afterwards, ArrivedFile, Full, Reception, Sighting, TakeInError, Waiting, escaped, is_whole,
 };
 use crate::metrics::{FileEnd, Metrics, ObjectUser};
+use crate::review;
 use crate::settings::{self, Settings};
 use crate::store::jobs;
 use crate::store::scans::Accepted;
@@ -42,7 +43,7 @@ pub(super) struct Arguments {
     /// Folder of the stations, instead of DATA/drop
     #[arg(long, value_name = "DIR")]
     drop: Option<PathBuf>,
-    /// Where /healthz, /readyz and /metrics answer
+    /// Where /healthz, /readyz and /metrics answer; and, with the role web, the review desk
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
 }
@@ -53,6 +54,8 @@ enum Role {
     Intake,
     /// Reads scans
     Work,
+    /// The review desk, for people with an account (`uketsuke accounts add`); put a proxy with TLS before it
+    Web,
 }
 
 /// How long the last answers may take; each waits 2 s for the database at most.
@@ -99,7 +102,14 @@ async fn serve(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
     let (database, sealing) = (service.database.clone(), stopped.clone());
     tasks.spawn(async move { audit::seal_until(&database, sealing).await });
     // Answers until the last task is done: a node that drains says so.
-    let routes = Health::of(&service, common.data.clone(), stopped, folder).routes();
+    let mut routes = Health::of(&service, common.data.clone(), stopped.clone(), folder).routes();
+    if roles.contains(&Role::Web) {
+        let desk = service.desk();
+        routes = routes.merge(desk.clone().router());
+        tasks.spawn(async move { review::backfill_until(&desk, stopped).await });
+    }
+    // Who asks is counted where logins fail.
+    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
     let (end, mut ended) = watch::channel(false);
     let answering = tokio::spawn(async move {
         let told = async move {

@@ -10,6 +10,8 @@ use crate::fleet::{ReaderPool, Worker};
 use crate::form::Forms;
 use crate::intake::Reception;
 use crate::metrics::Metrics;
+use crate::reference::BankTable;
+use crate::review::Desk;
 use crate::score::{Basis, ScoreFiles, Scorer};
 use crate::settings::Settings;
 use crate::store::Database;
@@ -63,6 +65,18 @@ impl Service {
             metrics: metrics.clone(),
         };
         Ok(Self { settings, database, reception, worker, metrics })
+    }
+
+    /// The review desk over the same database and objects. Without the table of banks they are typed as
+    /// they stand.
+    pub fn desk(&self) -> Desk {
+        let paths = &self.settings.paths;
+        let banks = BankTable::load(&paths.banks, &paths.bank_aliases)
+            .inspect_err(|error| tracing::warn!(%error, "the review desk does not know banks and branches"))
+            .ok()
+            .map(Arc::new);
+        let Worker { database, objects, forms, .. } = &self.worker;
+        Desk::new(database.clone(), objects.clone(), forms.clone(), banks, self.settings.review.clone())
     }
 
     pub async fn stop(self) {

@@ -12,6 +12,7 @@ use crate::identify::{Identification, UnassignedReason};
 use crate::publish::{
     CaptureFacts, CapturedPage, Group, Provenance, Record, build_record, facing_application,
 };
+use crate::review;
 use crate::score::{Scoring, StratumKey, Tally};
 use crate::store::applications::{self, ApplicationState, ApplicationVersion};
 use crate::store::captures::{CaptureId, CaptureState, RecordObject};
@@ -92,10 +93,11 @@ impl Worker {
             let record = build_record(form, others.into_iter().chain(own).collect(), facts, &scoring)
                 .ok_or(StoreError::Refused("a capture has no pages"))?;
             tally_scan(&mut tally, &scoring, form, group, &record);
+            let tasks = review::plan(&record, duplicate, &self.settings.review);
             let record = RecordObject::of(&record)?;
             self.objects.put(record.key(), record.bytes()).await?;
             capture_of_page.extend(group.pages.iter().map(|&(_, index)| (index, id)));
-            captures.push(CaptureWrite { id, application_id: group.application_id, change, record });
+            captures.push(CaptureWrite { id, application_id: group.application_id, change, record, tasks });
         }
 
         let outcomes = outcomes(pages, captured, &capture_of_page);

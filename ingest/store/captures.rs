@@ -184,6 +184,15 @@ pub async fn current_records(
     .collect()
 }
 
+/// The record of a capture as it stands, as JSON.
+pub async fn record(database: &Database, id: CaptureId) -> Result<Option<String>, StoreError> {
+    sqlx::query_scalar("select record::text from capture where id = $1::uuid")
+        .bind(id.to_string())
+        .fetch_optional(database.pool())
+        .await
+        .map_err(query("look up a record"))
+}
+
 /// The captures of the applications, each application's in order, with their pages.
 pub(super) async fn of_applications(
     connection: &mut PgConnection,

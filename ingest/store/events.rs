@@ -4,8 +4,8 @@
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::StoreError;
 use super::error::query;
+use super::{Database, StoreError};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
@@ -31,6 +31,30 @@ pub enum EventKind {
     ApplicationErased,
     /// The objects of an erasure are gone, too; its certificate is written.
     ErasureFinished,
+    AccountAdded,
+    /// Its role, password, or whether it may log in.
+    AccountChanged,
+    LoggedIn,
+    LoginFailed,
+    LoggedOut,
+    TaskClaimed,
+    TaskGivenBack,
+    /// What was decided of fields, or that two keys differ.
+    TaskSubmitted,
+    /// A person takes back what they have just submitted.
+    TaskReopened,
+    /// A picture was sent to a person.
+    ImageViewed,
+    /// An application's values were shown to a person.
+    RecordViewed,
+    /// Somebody looked for applications; what for is not kept.
+    SearchMade,
+    /// A page without a valid ID was assigned, or put aside.
+    PageDecided,
+    RescanSettled,
+    DuplicateDecided,
+    EscalationOpened,
+    EscalationAnswered,
 }
 
 impl EventKind {
@@ -50,6 +74,23 @@ impl EventKind {
             Self::ObjectsSwept => "objects.swept",
             Self::ApplicationErased => "application.erased",
             Self::ErasureFinished => "erasure.finished",
+            Self::AccountAdded => "account.added",
+            Self::AccountChanged => "account.changed",
+            Self::LoggedIn => "login.succeeded",
+            Self::LoginFailed => "login.failed",
+            Self::LoggedOut => "logout",
+            Self::TaskClaimed => "task.claimed",
+            Self::TaskGivenBack => "task.given_back",
+            Self::TaskSubmitted => "task.submitted",
+            Self::TaskReopened => "task.reopened",
+            Self::ImageViewed => "image.viewed",
+            Self::RecordViewed => "record.viewed",
+            Self::SearchMade => "search.made",
+            Self::PageDecided => "page.decided",
+            Self::RescanSettled => "rescan.settled",
+            Self::DuplicateDecided => "duplicate.decided",
+            Self::EscalationOpened => "escalation.opened",
+            Self::EscalationAnswered => "escalation.answered",
         }
     }
 }
@@ -71,4 +112,17 @@ pub async fn append(
         .await
         .map_err(query("append an event"))
         .map(drop)
+}
+
+/// Adds an event about something that changes nothing else.
+pub async fn note(
+    database: &Database,
+    actor: &str,
+    kind: EventKind,
+    subject: &str,
+    detail: Value,
+) -> Result<(), StoreError> {
+    let mut transaction = database.begin().await?;
+    append(&mut transaction, actor, kind, subject, detail).await?;
+    transaction.commit().await.map_err(query("append an event"))
 }

@@ -25,7 +25,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    fn parts(&self) -> (&'static str, Option<&str>) {
+    /// As tables write it: its name, and the value where it is one.
+    pub fn parts(&self) -> (&'static str, Option<&str>) {
         match self {
             Self::Value(value) => ("value", Some(value)),
             Self::Blank => ("blank", None),
@@ -135,24 +136,28 @@ pub async fn current(
 
 fn decision(row: &sqlx::postgres::PgRow) -> Result<FieldDecision, StoreError> {
     const WHAT: &str = "decision";
-    let unknown = |reason: &str| StoreError::Corrupt { what: WHAT, reason: reason.to_owned() };
-    let value: Option<String> = row.try_get("value").map_err(corrupt(WHAT))?;
-    let outcome = match (row.try_get("outcome").map_err(corrupt(WHAT))?, value) {
-        ("value", Some(value)) => Outcome::Value(value),
-        ("blank", None) => Outcome::Blank,
-        ("illegible", None) => Outcome::Illegible,
-        ("struck_out", None) => Outcome::StruckOut,
-        ("escalated", None) => Outcome::Escalated,
-        _ => return Err(unknown("its outcome is none of those there are")),
-    };
     let capture: &str = row.try_get("capture_id").map_err(corrupt(WHAT))?;
     Ok(FieldDecision {
         application_id: application_id(row, "application_id")?,
         capture: capture.parse().map_err(corrupt(WHAT))?,
         field: row.try_get("field").map_err(corrupt(WHAT))?,
-        outcome,
+        outcome: outcome(row)?,
         manner: Manner::named(row.try_get("manner").map_err(corrupt(WHAT))?)
-            .ok_or_else(|| unknown("its manner is none of those there are"))?,
+            .ok_or_else(|| corrupt(WHAT)("its manner is none of those there are"))?,
         decided_by: row.try_get("decided_by").map_err(corrupt(WHAT))?,
     })
+}
+
+/// Of a row with the columns `outcome` and `value`.
+pub(super) fn outcome(row: &sqlx::postgres::PgRow) -> Result<Outcome, StoreError> {
+    const WHAT: &str = "outcome";
+    let value: Option<String> = row.try_get("value").map_err(corrupt(WHAT))?;
+    match (row.try_get("outcome").map_err(corrupt(WHAT))?, value) {
+        ("value", Some(value)) => Ok(Outcome::Value(value)),
+        ("blank", None) => Ok(Outcome::Blank),
+        ("illegible", None) => Ok(Outcome::Illegible),
+        ("struck_out", None) => Ok(Outcome::StruckOut),
+        ("escalated", None) => Ok(Outcome::Escalated),
+        _ => Err(corrupt(WHAT)("it is none of those there are")),
+    }
 }

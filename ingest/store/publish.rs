@@ -16,6 +16,7 @@ use super::events::{self, EventKind};
 use super::jobs::{self, Lease};
 use super::pages::{self, PageOutcome, PageState};
 use super::scans::Scan;
+use super::tasks::{self, PlannedTask};
 use super::{Database, StoreError};
 use crate::application_id::ApplicationId;
 
@@ -45,6 +46,8 @@ pub struct CaptureWrite {
     pub application_id: ApplicationId,
     pub change: CaptureChange,
     pub record: RecordObject,
+    /// The work for people that follows from the record.
+    pub tasks: Vec<PlannedTask>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +95,7 @@ pub async fn publish(database: &Database, publication: &Publication<'_>) -> Resu
         write_capture(&mut transaction, publication, capture).await?;
     }
     pages::insert(&mut transaction, lease.scan, pages).await?;
+    tasks::plan_pages(&mut transaction, Some(lease.scan)).await?;
     applications::advance(&mut transaction, &touched).await?;
     let count = |wanted: fn(&PageState) -> bool| pages.iter().filter(|page| wanted(&page.state)).count();
     let detail = json!({
@@ -160,7 +164,7 @@ async fn write_capture(
     publication: &Publication<'_>,
     capture: &CaptureWrite,
 ) -> Result<(), StoreError> {
-    let CaptureWrite { id, application_id, change, record } = capture;
+    let CaptureWrite { id, application_id, change, record, tasks } = capture;
     let (kind, seq, version) = match *change {
         CaptureChange::New { captured_at } => {
             let seq = insert_capture(connection, publication, capture, captured_at).await?;
@@ -172,6 +176,7 @@ async fn write_capture(
             (EventKind::CaptureCompleted, seq, version + 1)
         }
     };
+    tasks::plan(connection, *application_id, *id, tasks).await?;
     let detail = json!({
         "application_id": application_id,
         "seq": seq,

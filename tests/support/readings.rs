@@ -20,6 +20,7 @@ use uketsuke::store::objects::{ObjectKey, ObjectKind};
 use uketsuke::store::pages::{PageOutcome, PageState};
 use uketsuke::store::publish::{self, CaptureChange, CaptureWrite, Publication, Published};
 use uketsuke::store::scans::Scan;
+use uketsuke::store::tasks::PlannedTask;
 use uketsuke::store::{Database, StoreError};
 
 use crate::arrivals::{WORKER, claim, find};
@@ -119,6 +120,25 @@ impl Reading {
         id
     }
 
+    /// Adds a new capture of one page, with the record and the work that `build` makes of an empty one.
+    #[allow(dead_code, reason = "most tests need no fields")]
+    pub async fn capture_with(
+        &mut self,
+        database: &Database,
+        application: ApplicationId,
+        build: impl FnOnce(&mut Record) -> Vec<PlannedTask>,
+    ) -> CaptureId {
+        let id = self.capture_id(application);
+        self.page(application, 1, id);
+        let change = CaptureChange::New { captured_at: self.scan.arrived_at };
+        self.expected.insert(application, state(database, application).await.version);
+        let mut record = record(&self.scan, application, id, change);
+        let tasks = build(&mut record);
+        let record = RecordObject::of(&record).expect("finite numbers");
+        self.captures.push(CaptureWrite { id, application_id: application, change, record, tasks });
+        id
+    }
+
     /// Adds a page that an earlier capture lacks.
     pub async fn complete(&mut self, database: &Database, application: ApplicationId, form_page: u32) {
         let capture = state(database, application).await.captures.remove(0);
@@ -137,7 +157,13 @@ impl Reading {
         self.expected.insert(application, state(database, application).await.version);
         let record = record(&self.scan, application, id, change);
         let record = RecordObject::of(&record).expect("finite numbers");
-        self.captures.push(CaptureWrite { id, application_id: application, change, record });
+        self.captures.push(CaptureWrite {
+            id,
+            application_id: application,
+            change,
+            record,
+            tasks: Vec::new(),
+        });
     }
 
     pub async fn publish(&self, database: &Database) -> Result<Published, StoreError> {

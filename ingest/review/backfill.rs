@@ -1,0 +1,44 @@
+//! Tasks for what was published by a version without them.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::{Desk, DeskError, plan};
+use crate::publish::Record;
+use crate::store::tasks;
+
+/// Nodes of the version before may go on publishing while the fleet is brought up to date.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Captures a statement: a record is some 50 kB.
+const CHUNK: u32 = 100;
+
+/// Makes tasks of what has none, every minute until it is told to stop.
+pub async fn backfill_until(desk: &Desk, mut stopped: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = backfill(desk).await {
+            tracing::warn!(%error, "no tasks are made of what an earlier version published; it is tried again");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            _ = stopped.wait_for(|&stop| stop) => return,
+        }
+    }
+}
+
+async fn backfill(desk: &Desk) -> Result<(), DeskError> {
+    tasks::plan_late_pages(&desk.database).await?;
+    loop {
+        let captures = tasks::unplanned(&desk.database, CHUNK).await?;
+        if captures.is_empty() {
+            return Ok(());
+        }
+        for capture in captures {
+            let record: Record = serde_json::from_str(&capture.record)
+                .map_err(|_| DeskError::Inside("a record of an earlier version cannot be read"))?;
+            let planned = plan(&record, capture.duplicate, &desk.settings);
+            tasks::plan_late(&desk.database, &capture, &planned).await?;
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The supervisor's page: how the work stands, and what came of each batch.
+
+use axum::Json;
+use axum::extract::State;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Desk, DeskError};
+use crate::store::accounting::{self, Filter};
+use crate::store::backlog::{self, Backlog};
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Board {
+    backlog: Backlog,
+    /// Those that do not balance first, then by name.
+    batches: Vec<Batch>,
+    /// Of all batches, those that are not listed.
+    batches_left_out: usize,
+}
+
+/// Sheets in = pages accounted for.
+#[derive(Serialize, JsonSchema)]
+struct Batch {
+    station: String,
+    batch: Option<String>,
+    files: u64,
+    repeated: u64,
+    waiting: u64,
+    quarantined: u64,
+    pages: u64,
+    captured: u64,
+    blank: u64,
+    unassigned: u64,
+    duplicates: u64,
+    balances: bool,
+}
+
+/// What a page can show.
+const MOST_BATCHES: usize = 200;
+
+pub(super) async fn board(State(desk): State<Desk>) -> Result<Json<Board>, DeskError> {
+    let backlog = backlog::backlog(&desk.database).await?;
+    let mut batches: Vec<Batch> = accounting::by_batch(&desk.database, &Filter::default())
+        .await?
+        .into_iter()
+        .map(|(name, sum)| Batch {
+            station: name.station,
+            batch: name.batch,
+            files: sum.arrivals,
+            repeated: sum.repeated,
+            waiting: sum.scans_waiting + sum.scans_working,
+            quarantined: sum.scans_quarantined,
+            pages: sum.pages,
+            captured: sum.captured,
+            blank: sum.blank,
+            unassigned: sum.unassigned,
+            duplicates: sum.duplicates,
+            balances: sum.balances(),
+        })
+        .collect();
+    batches.sort_by_key(|batch| batch.balances);
+    let batches_left_out = batches.len().saturating_sub(MOST_BATCHES);
+    batches.truncate(MOST_BATCHES);
+    Ok(Json(Board { backlog, batches, batches_left_out }))
+}

@@ -1,0 +1,84 @@
+//! The review desk: a web application for the people who verify, key, adjudicate and look up.
+//!
+//! [`routes`] is the one table of what is there and who may have it; [`guard`] keeps to it. Pages are
+//! empty shells with a script; everything that a page shows or does is the JSON API below `/api/v1/`.
+//! SQL stands in [`crate::store`], and what follows from an entry is decided there, in its transaction.
+
+mod accounts;
+mod assets;
+mod backfill;
+mod board;
+mod error;
+mod escalation;
+mod guard;
+mod inquiry;
+mod login;
+mod mask;
+mod openapi;
+mod password;
+mod picture;
+mod plan;
+mod reference;
+mod role;
+pub mod routes;
+mod shell;
+mod task_view;
+mod texts;
+mod unassigned;
+mod work;
+
+use std::sync::Arc;
+
+use axum::Router;
+use tokio::sync::Semaphore;
+
+pub use backfill::backfill_until;
+pub use error::DeskError;
+pub use mask::{MaskError, normalise};
+pub use password::{Password, PasswordError, PasswordHash};
+pub use plan::{plan, plan_fields};
+pub use role::{AccountName, AccountNameError, Role};
+
+use crate::form::Forms;
+use crate::reference::BankTable;
+use crate::settings;
+use crate::store::Database;
+use crate::store::objects::ObjectStore;
+use crate::store::sessions::Limits;
+
+/// What the answers are made from; clones share it.
+#[derive(Clone)]
+pub struct Desk {
+    pub database: Database,
+    pub objects: Arc<dyn ObjectStore>,
+    pub forms: Arc<Forms>,
+    /// None where they have not been fetched: banks are then typed as they stand.
+    pub banks: Option<Arc<BankTable>>,
+    pub settings: Arc<settings::Review>,
+    hashing: Arc<Semaphore>,
+}
+
+/// Passwords that are hashed at the same time: each takes 19 MiB.
+const HASHING: usize = 2;
+
+impl Desk {
+    pub fn new(
+        database: Database,
+        objects: Arc<dyn ObjectStore>,
+        forms: Arc<Forms>,
+        banks: Option<Arc<BankTable>>,
+        settings: settings::Review,
+    ) -> Self {
+        let (settings, hashing) = (Arc::new(settings), Arc::new(Semaphore::new(HASHING)));
+        Self { database, objects, forms, banks, settings, hashing }
+    }
+
+    /// All pages and the whole API.
+    pub fn router(self) -> Router {
+        routes::router(self)
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { idle: self.settings.idle, longest: self.settings.session }
+    }
+}

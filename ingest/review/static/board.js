@@ -1,0 +1,64 @@
+// The supervisor's page: backlog, throughput, what needed nobody, and whether every sheet is accounted for.
+
+import { get, moment, named, text, words } from "./api.js";
+import { make, show, tell } from "./dom.js";
+import { bars } from "./plots.js";
+import "./shell.js";
+
+const main = document.getElementById("main");
+const EVERY = 30_000;
+const HOUR = 3_600_000;
+
+function tile(name, value, more) {
+  return make("div", { class: "tile" }, make("span", {}, name), make("strong", {}, value), make("small", {}, more ?? ""));
+}
+
+function share(part, whole) {
+  return whole ? `${((100 * part) / whole).toFixed(1)} %` : "—";
+}
+
+async function load() {
+  let board;
+  try {
+    board = await get("/api/v1/board");
+    tell();
+  } catch (error) {
+    return tell(words(error), "bad");
+  }
+  const { backlog, batches } = board;
+  const open = backlog.queues.reduce((sum, queue) => sum + queue.open, 0);
+  const oldest = backlog.queues.map((queue) => queue.oldest_at).filter(Boolean).sort()[0];
+  const kinds = [...new Set(backlog.hours.map((hour) => hour.kind))];
+  const now = Math.floor(Date.now() / HOUR) * HOUR;
+  const hours = Array.from({ length: 24 }, (_, back) => now - (23 - back) * HOUR).map((start) => {
+    const done = (kind) => backlog.hours.find((hour) => hour.kind === kind && Date.parse(hour.hour) === start)?.done ?? 0;
+    const hour = new Date(start).getHours();
+    return { label: hour % 3 ? "" : String(hour), title: `${hour}:00`, parts: kinds.map(done) };
+  });
+  const ages = ["hour", "day", "days", "week", "older"];
+  const queues = backlog.queues.map((queue) => ({ label: named("kind_short", queue.kind), title: named("kind", queue.kind), parts: queue.ages }));
+  const keyed = backlog.keyed_alike + backlog.adjudicated;
+  const wrong = batches.filter((batch) => !batch.balances).length;
+  const row = (batch) => make("tr", { class: batch.balances ? "" : "differs" },
+    make("th", { scope: "row" }, [batch.station, batch.batch].filter(Boolean).join(" / ")),
+    ["files", "repeated", "waiting", "quarantined", "pages", "captured", "blank", "unassigned", "duplicates"].map((key) => make("td", { class: "number" }, String(batch[key]))),
+    make("td", {}, text(batch.balances ? "balances" : "balances_not")));
+  show(main, make("div", { class: "board" },
+    make("div", { class: "tiles" },
+      tile(text("open_tasks"), String(open), oldest ? text("oldest", moment(oldest)) : ""),
+      tile(text("people"), String(backlog.people), text("people_more")),
+      tile(text("without_people"), share(backlog.captures_without_people, backlog.captures), text("of_captures", backlog.captures)),
+      tile(text("keys_alike"), share(backlog.keyed_alike, keyed), text("of_keyed", keyed)),
+      tile(text("batches_wrong"), String(wrong), text("of_batches", batches.length))),
+    make("div", { class: "plots" },
+      bars(text("backlog_by_age"), queues, ages.map((age) => named("age", age))),
+      bars(text("done_by_hour"), hours, kinds.length ? kinds.map((kind) => named("kind", kind)) : [text("none_done")])),
+    make("section", { class: "card" }, make("h2", {}, text("batches")),
+      make("div", { class: "scroll", tabindex: "0" }, make("table", {}, make("thead", {}, make("tr", {},
+        ["batch", "files", "repeated", "waiting", "quarantined", "pages_count", "captured_pages", "blank_pages", "unassigned_pages", "duplicates", "sum"].map((key, place, all) => make("th", { scope: "col", class: place && place < all.length - 1 ? "number" : "" }, text(key))))),
+        make("tbody", {}, batches.map(row)))),
+      board.batches_left_out ? make("p", { class: "quiet" }, text("left_out", board.batches_left_out)) : null)));
+}
+
+load();
+setInterval(load, EVERY);

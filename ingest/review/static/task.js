@@ -1,0 +1,115 @@
+// A task under its lease: claimed, kept, given back, ended. Nothing typed is lost when the server or the
+// way to it is gone for a while.
+
+import { Refused, Unreachable, leave, picture, post, text, words } from "./api.js";
+import { tell } from "./dom.js";
+
+const LONGEST_PAUSE = 8000;
+
+export class Queue {
+  constructor(kinds) {
+    this.kinds = kinds;
+    this.skipped = [];
+    this.held = new Map();
+    this.ahead = null;
+    this.unsent = 0;
+    setInterval(() => this.renew(), 20_000);
+    addEventListener("pagehide", () => this.leave());
+    addEventListener("beforeunload", (event) => {
+      if (this.unsent) event.preventDefault();
+    });
+  }
+
+  // The next task with its fields' pictures; none where nothing waits.
+  async next() {
+    const ready = this.ahead ?? this.claim();
+    this.ahead = null;
+    const task = await ready;
+    return task;
+  }
+
+  // Fetches the task after this one while a person works on it.
+  prefetch() {
+    this.ahead ??= this.claim().catch(() => null).then((task) => {
+      if (!task) this.ahead = null;
+      return task;
+    });
+  }
+
+  async claim() {
+    const except = [...this.held.keys(), ...this.skipped];
+    const { task } = await post("/api/v1/tasks/claim", { kinds: this.kinds, except });
+    return task && this.hold(task);
+  }
+
+  async hold(task) {
+    this.held.set(task.id, task);
+    const pictures = task.fields.map((field) => (field.picture ? picture(field.picture).catch(() => null) : null));
+    task.urls = await Promise.all(pictures);
+    return task;
+  }
+
+  async renew() {
+    for (const task of this.held.values()) {
+      try {
+        await post(`/api/v1/tasks/${task.id}/renew`, { epoch: task.epoch });
+      } catch (error) {
+        if (error instanceof Refused && error.code === "stale") {
+          task.stale = true;
+          task.onstale?.();
+        }
+      }
+    }
+  }
+
+  leave() {
+    for (const task of this.held.values()) leave(`/api/v1/tasks/${task.id}/give-back`, { epoch: task.epoch });
+    this.held.clear();
+  }
+
+  // Ends a task in the background. `back` is called with the error where the server refuses it; while the
+  // server cannot be reached, it is sent again and again.
+  async end(task, path, body, back) {
+    this.unsent += 1;
+    let pause = 250;
+    for (;;) {
+      try {
+        const answer = await post(`/api/v1/tasks/${task.id}/${path}`, { epoch: task.epoch, ...body });
+        this.forget(task);
+        this.sent();
+        return answer;
+      } catch (error) {
+        const again = error instanceof Unreachable || (error instanceof Refused && error.code === "not_logged_in");
+        if (!again) {
+          this.sent();
+          back(error);
+          return null;
+        }
+        tell(error instanceof Unreachable ? text("unsent", this.unsent) : text("log_in_again"), "bad");
+        await new Promise((resolve) => setTimeout(resolve, pause));
+        pause = Math.min(LONGEST_PAUSE, pause * 2);
+      }
+    }
+  }
+
+  sent() {
+    this.unsent -= 1;
+    if (!this.unsent) tell();
+  }
+
+  forget(task) {
+    this.held.delete(task.id);
+    for (const url of task.urls ?? []) if (url) URL.revokeObjectURL(url);
+  }
+
+  async giveBack(task, skip) {
+    if (skip) this.skipped.push(task.id);
+    this.forget(task);
+    await post(`/api/v1/tasks/${task.id}/give-back`, { epoch: task.epoch }).catch((error) => tell(words(error), "bad"));
+  }
+
+  async reopen(id) {
+    const { task } = await post(`/api/v1/tasks/${id}/reopen`);
+    return this.hold(task);
+  }
+}

@@ -1,0 +1,245 @@
+//! Handing out tasks about fields, and taking what people enter.
+
+use std::collections::BTreeMap;
+
+use axum::extract::{Path, State};
+use axum::{Extension, Json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::error::Fault;
+use super::mask::normalise;
+use super::task_view::{self, TaskView, form_field, record, view};
+use super::{Desk, DeskError, Role};
+use crate::form::Form;
+use crate::store::entries::{self, NewEntry, Question, Submitted};
+use crate::store::field_decisions::Outcome;
+use crate::store::sessions::Visitor;
+use crate::store::tasks::{self, About, TaskId, TaskKind};
+
+/// What a person asks for.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Claim {
+    /// In the order of what is wanted first; all that the role may have, if empty.
+    #[serde(default)]
+    kinds: Vec<TaskKind>,
+    /// Tasks that are in hand, or were skipped.
+    #[serde(default)]
+    #[schemars(with = "Vec<i64>")]
+    except: Vec<TaskId>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Claimed {
+    /// None where nothing waits.
+    task: Option<TaskView>,
+}
+
+/// The kinds of tasks that a role may have.
+pub(super) fn kinds_of(role: Role) -> &'static [TaskKind] {
+    match role {
+        Role::Keyer => &[TaskKind::Key, TaskKind::Verify],
+        Role::Reviewer => {
+            &[TaskKind::Adjudicate, TaskKind::Key, TaskKind::Verify, TaskKind::Page, TaskKind::Duplicate]
+        }
+        Role::Municipality => &[TaskKind::Escalation],
+        Role::Supervisor | Role::Qa | Role::Inquiry | Role::Administrator => &[],
+    }
+}
+
+/// More than a person skips in a shift.
+const MOST_EXCEPT: usize = 1000;
+
+pub(super) async fn claim(
+    State(desk): State<Desk>,
+    Extension(visitor): Extension<Visitor>,
+    Json(Claim { kinds, except }): Json<Claim>,
+) -> Result<Json<Claimed>, DeskError> {
+    let allowed = kinds_of(visitor.role);
+    if kinds.iter().any(|kind| !allowed.contains(kind)) {
+        return Err(DeskError::Forbidden);
+    }
+    if kinds.len() > allowed.len() || except.len() > MOST_EXCEPT {
+        return Err(DeskError::Refused("too many kinds or exceptions"));
+    }
+    let kinds = if kinds.is_empty() { allowed } else { &kinds };
+    let lease = desk.settings.lease;
+    let task = tasks::claim(&desk.database, &visitor.account, kinds, &except, lease).await?;
+    let task = match task {
+        Some(task) => Some(view(&desk, visitor.role, task, &BTreeMap::new()).await?),
+        None => None,
+    };
+    Ok(Json(Claimed { task }))
+}
+
+/// The claim that a request rests on.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Held {
+    epoch: i32,
+}
+
+pub(super) async fn renew(
+    State(desk): State<Desk>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<TaskId>,
+    Json(Held { epoch }): Json<Held>,
+) -> Result<Json<serde_json::Value>, DeskError> {
+    let renewed = tasks::renew(&desk.database, &visitor.account, id, epoch, desk.settings.lease).await?;
+    if renewed { Ok(Json(serde_json::json!({}))) } else { Err(DeskError::Stale) }
+}
+
+pub(super) async fn give_back(
+    State(desk): State<Desk>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<TaskId>,
+    Json(Held { epoch }): Json<Held>,
+) -> Result<Json<serde_json::Value>, DeskError> {
+    tasks::give_back(&desk.database, &visitor.account, id, epoch).await?;
+    Ok(Json(serde_json::json!({})))
+}
+
+/// An entry for each field of a task.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Submission {
+    epoch: i32,
+    entries: Vec<Entry>,
+}
+
+/// What a person says of a field.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Entry {
+    field: String,
+    outcome: OutcomeKind,
+    /// As it was typed, with `value`; the question to the municipality, with `escalated`.
+    #[serde(default)]
+    text: String,
+    /// With `escalated`.
+    reason: Option<EscalationReason>,
+}
+
+#[derive(Deserialize, JsonSchema, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum OutcomeKind {
+    Value,
+    Blank,
+    Illegible,
+    StruckOut,
+    Escalated,
+}
+
+#[derive(Deserialize, JsonSchema, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum EscalationReason {
+    /// The holder is somebody else than the head of the household.
+    OtherHolder,
+    /// The applicant wrote something that the form does not ask for.
+    Remark,
+    /// What stands in several fields does not go together.
+    Contradiction,
+    Other,
+}
+
+impl EscalationReason {
+    fn code(self) -> &'static str {
+        match self {
+            Self::OtherHolder => "other_holder",
+            Self::Remark => "remark",
+            Self::Contradiction => "contradiction",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// Of a question to the municipality.
+const LONGEST_QUESTION: usize = 1000;
+
+impl OutcomeKind {
+    /// The outcome for what was typed.
+    pub fn outcome(self, form: Option<&Form>, field: &str, text: &str) -> Result<Outcome, Fault> {
+        let fault = |code| Fault { field: field.to_owned(), code };
+        Ok(match self {
+            Self::Value => {
+                let known = form.and_then(|form| form_field(form, field)).ok_or(fault("no_form"))?;
+                Outcome::Value(normalise(known, text).map_err(|error| fault(error.code()))?)
+            }
+            Self::Blank => Outcome::Blank,
+            Self::Illegible => Outcome::Illegible,
+            Self::StruckOut => Outcome::StruckOut,
+            Self::Escalated => Outcome::Escalated,
+        })
+    }
+}
+
+impl Entry {
+    fn parse(self, form: Option<&Form>) -> Result<NewEntry, Fault> {
+        let outcome = self.outcome.outcome(form, &self.field, &self.text)?;
+        let question = match (self.outcome, self.reason) {
+            (OutcomeKind::Escalated, Some(reason)) if self.text.chars().count() <= LONGEST_QUESTION => {
+                Some(Question { reason: reason.code(), text: self.text.trim().to_owned() })
+            }
+            (OutcomeKind::Escalated, _) => return Err(Fault { field: self.field, code: "reason" }),
+            _ => None,
+        };
+        Ok(NewEntry { field: self.field, outcome, question })
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Ended {
+    /// False where the same submission came before.
+    first: bool,
+}
+
+pub(super) async fn submit(
+    State(desk): State<Desk>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<TaskId>,
+    Json(Submission { epoch, entries }): Json<Submission>,
+) -> Result<Json<Ended>, DeskError> {
+    // Who lost the task, or did it already, is told so by the submission itself.
+    let form = match tasks::held(&desk.database, &visitor.account, id).await? {
+        Some(task) => match task.about {
+            About::Capture { capture, .. } => {
+                let record = record(&desk.database, capture).await?;
+                desk.forms.find(&record.form.id, &record.form.version)
+            }
+            About::Page { .. } => return Err(DeskError::NotFound),
+        },
+        None => {
+            return match entries::submit(&desk.database, &visitor.account, id, epoch, &[]).await? {
+                Submitted::Already => Ok(Json(Ended { first: false })),
+                Submitted::Done | Submitted::Stale => Err(DeskError::Stale),
+            };
+        }
+    };
+    let (mut parsed, mut faults) = (Vec::new(), Vec::new());
+    for entry in entries {
+        match entry.parse(form) {
+            Ok(entry) => parsed.push(entry),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(DeskError::Faults(faults));
+    }
+    match entries::submit(&desk.database, &visitor.account, id, epoch, &parsed).await? {
+        Submitted::Done => Ok(Json(Ended { first: true })),
+        Submitted::Already => Ok(Json(Ended { first: false })),
+        Submitted::Stale => Err(DeskError::Stale),
+    }
+}
+
+/// Takes back what the person has just submitted.
+pub(super) async fn reopen(
+    State(desk): State<Desk>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<TaskId>,
+) -> Result<Json<Claimed>, DeskError> {
+    let reopened = entries::reopen(&desk.database, &visitor.account, id, desk.settings.lease).await?;
+    let (task, entered) = reopened.ok_or(DeskError::Stale)?;
+    Ok(Json(Claimed { task: Some(task_view::view(&desk, visitor.role, task, &entered).await?) }))
+}

@@ -1,0 +1,334 @@
+//! From a record to what stands in its fields: one person who saw what was read, two who did not, a third
+//! where they differ. A lease is never with two people, and the same person is never two.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use uketsuke::application_id::ApplicationId;
+use uketsuke::review::{Role, backfill_until};
+use uketsuke::store::field_decisions::{self, Manner, Outcome};
+
+use crate::desk::DeskSite;
+use crate::readings::application;
+
+async fn decided(
+    site: &DeskSite,
+    application: ApplicationId,
+    field: &str,
+) -> Option<(Outcome, Manner, Vec<String>)> {
+    let current = field_decisions::current(&site.database, application).await.expect("decisions");
+    current
+        .get(field)
+        .map(|(decision, _)| (decision.outcome.clone(), decision.manner, decision.decided_by.clone()))
+}
+
+fn value(text: &str) -> Outcome {
+    Outcome::Value(text.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_doubtful_field_is_settled_by_one_person_who_sees_what_was_read() {
+    let site = DeskSite::start().await;
+    let keyer = site.person("k1", Role::Keyer).await;
+    let id = application(1);
+    site.capture(id, &[("phone", "0451234567", 0.6), ("application_date", "020615", 0.999)]).await;
+    let task = keyer.claim(&[]);
+    assert_eq!(task["kind"], "verify");
+    assert_eq!(task["fields"].as_array().map(Vec::len), Some(1), "what was accepted is nobody's work");
+    assert_eq!(task["fields"][0]["machine"]["value"], "0451234567");
+    assert_eq!(
+        (&task["application_id"], &task["pages"]),
+        (&Value::Null, &json!([])),
+        "a keyer sees fields only"
+    );
+    let answer = keyer.submit(&task, &[("phone", "045-123-4568")]);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let expected = (value("0451234568"), Manner::Verified, vec!["k1".to_owned()]);
+    assert_eq!(decided(&site, id, "phone").await, Some(expected));
+    assert_eq!(keyer.claim(&[]), Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_equal_keys_settle_and_neither_saw_anything() {
+    let site = DeskSite::start().await;
+    let (first, second) = (site.person("k1", Role::Keyer).await, site.person("k2", Role::Keyer).await);
+    let id = application(1);
+    site.capture(id, &[("account_number", "0012345", 0.6), ("account_holder_kana", "ｻﾄｳ ﾊﾅｺ", 0.7)]).await;
+    let task = first.claim(&[]);
+    assert_eq!(task["kind"], "key");
+    let text = task.to_string();
+    assert!(!text.contains("12345") && !text.contains("ｻﾄｳ"), "{text}");
+    // The same person gets neither the other key, nor anything else of these fields.
+    let also = first.post("/api/v1/tasks/claim", &json!({ "except": [task["id"]] }));
+    assert_eq!(also.json()["task"], Value::Null);
+    assert_eq!(
+        first.submit(&task, &[("account_number", "12345"), ("account_holder_kana", "さとう　はなこ")]).status,
+        200
+    );
+    assert_eq!(first.claim(&[]), Value::Null);
+    assert_eq!(decided(&site, id, "account_number").await, None, "one key is none");
+
+    let other = second.claim(&[]);
+    assert_ne!(other["id"], task["id"]);
+    assert!(!other.to_string().contains("12345"));
+    assert_eq!(
+        second.submit(&other, &[("account_number", "0012345"), ("account_holder_kana", "ｻﾄｳ ﾊﾅｺ")]).status,
+        200
+    );
+    let both = vec!["k1".to_owned(), "k2".to_owned()];
+    assert_eq!(
+        decided(&site, id, "account_number").await,
+        Some((value("0012345"), Manner::TwoKeys, both.clone()))
+    );
+    assert_eq!(
+        decided(&site, id, "account_holder_kana").await,
+        Some((value("ｻﾄｳ ﾊﾅｺ"), Manner::TwoKeys, both))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_differ_go_to_a_third_person_who_sees_all() {
+    let site = DeskSite::start().await;
+    let (first, second) = (site.person("r1", Role::Reviewer).await, site.person("r2", Role::Reviewer).await);
+    let third = site.person("r3", Role::Reviewer).await;
+    let id = application(1);
+    site.capture(id, &[("account_number", "0012345", 0.6), ("branch_code", "012", 0.7)]).await;
+    let fields = |number: &'static str| [("account_number", number), ("branch_code", "012")];
+    for (person, number) in [(&first, "0012345"), (&second, "0012346")] {
+        let task = person.claim(&["key"]);
+        assert_eq!(person.submit(&task, &fields(number)).status, 200);
+    }
+    assert!(decided(&site, id, "branch_code").await.is_some());
+    assert_eq!(decided(&site, id, "account_number").await, None);
+    for person in [&first, &second] {
+        assert_eq!(person.claim(&["adjudicate"]), Value::Null, "never one of the two");
+    }
+    let task = third.claim(&[]);
+    assert_eq!(task["kind"], "adjudicate");
+    assert_eq!(task["fields"].as_array().map(Vec::len), Some(1));
+    let keyed: Vec<&Value> =
+        task["fields"][0]["keyed"].as_array().expect("keys").iter().map(|key| &key["value"]).collect();
+    assert_eq!(keyed, ["0012345", "0012346"]);
+    assert_eq!(task["fields"][0]["machine"]["value"], "0012345");
+    assert_eq!(third.submit(&task, &[("account_number", "0012346")]).status, 200);
+    let expected = (value("0012346"), Manner::Adjudicated, vec!["r3".to_owned()]);
+    assert_eq!(decided(&site, id, "account_number").await, Some(expected));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_itself_refuses_the_same_person_twice() {
+    let site = DeskSite::start().await;
+    let keyer = site.person("k1", Role::Keyer).await;
+    site.capture(application(1), &[("account_number", "0012345", 0.6)]).await;
+    let task = keyer.claim(&[]);
+    assert_eq!(keyer.submit(&task, &[("account_number", "12345")]).status, 200);
+    // Past every check of the program: the other key is put into the same hands.
+    site.execute(
+        "update task set holder = 'k1', leased_until = now() + interval '1 hour', epoch = 7
+         where kind = 'key' and state = 'open'",
+    )
+    .await;
+    let other = site.count("select id from task where state = 'open'").await;
+    let entries = json!([{ "field": "account_number", "outcome": "value", "text": "12345" }]);
+    let answer =
+        keyer.post(&format!("/api/v1/tasks/{other}/submit"), &json!({ "epoch": 7, "entries": entries }));
+    assert_eq!((answer.status, answer.json()["code"].clone()), (409, json!("refused")));
+    assert_eq!(site.count("select count(*) from entry").await, 1);
+    assert_eq!(site.count("select count(*) from task where state = 'open'").await, 1, "nothing was changed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_people_never_hold_the_same_task() {
+    let site = DeskSite::start().await;
+    let mut people = Vec::new();
+    for number in 0..20 {
+        people.push(site.person(&format!("k{number}"), Role::Keyer).await);
+    }
+    for serial in 1..=12 {
+        site.capture(application(serial), &[("phone", "0451234567", 0.6)]).await;
+    }
+    let claims: Vec<_> = people
+        .into_iter()
+        .map(|person| tokio::task::spawn_blocking(move || person.claim(&["verify"])))
+        .collect();
+    let mut ids = Vec::new();
+    for claim in claims {
+        ids.push(claim.await.expect("claimed")["id"].as_i64());
+    }
+    let mut held: Vec<i64> = ids.into_iter().flatten().collect();
+    assert_eq!(held.len(), 12);
+    held.sort_unstable();
+    held.dedup();
+    assert_eq!(held.len(), 12);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_ended_goes_to_somebody_else_and_the_first_is_told() {
+    let site = DeskSite::with_lease(0.5).await;
+    let (slow, quick) = (site.person("k1", Role::Keyer).await, site.person("k2", Role::Keyer).await);
+    let id = application(1);
+    site.capture(id, &[("phone", "0451234567", 0.6)]).await;
+    let task = slow.claim(&[]);
+    assert_eq!(quick.claim(&[]), Value::Null, "in hand");
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let taken = quick.claim(&[]);
+    assert_eq!(taken["id"], task["id"]);
+    assert!(taken["epoch"].as_i64() > task["epoch"].as_i64());
+    let renewal =
+        slow.post(&format!("/api/v1/tasks/{}/renew", task["id"]), &json!({ "epoch": task["epoch"] }));
+    assert_eq!((renewal.status, renewal.json()["code"].clone()), (409, json!("stale")));
+    let late = slow.submit(&task, &[("phone", "0451111111")]);
+    assert_eq!((late.status, late.json()["code"].clone()), (409, json!("stale")));
+    assert_eq!(quick.submit(&taken, &[("phone", "0452222222")]).status, 200);
+    assert_eq!(slow.submit(&task, &[("phone", "0451111111")]).status, 409, "still");
+    assert_eq!(decided(&site, id, "phone").await.map(|(outcome, ..)| outcome), Some(value("0452222222")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_ended_with_nobody_waiting_still_counts() {
+    let site = DeskSite::with_lease(0.2).await;
+    let keyer = site.person("k1", Role::Keyer).await;
+    site.capture(application(1), &[("phone", "0451234567", 0.6)]).await;
+    let task = keyer.claim(&[]);
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(keyer.submit(&task, &[("phone", "0451234567")]).status, 200, "nobody took it meanwhile");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_submission_twice_is_one() {
+    let site = DeskSite::start().await;
+    let keyer = site.person("k1", Role::Keyer).await;
+    site.capture(application(1), &[("phone", "0451234567", 0.6)]).await;
+    let task = keyer.claim(&[]);
+    let sends: Vec<_> = (0..4)
+        .map(|_| {
+            let (keyer, task) = (keyer.clone(), task.clone());
+            tokio::task::spawn_blocking(move || keyer.submit(&task, &[("phone", "0451234567")]))
+        })
+        .collect();
+    let mut first = 0;
+    for send in sends {
+        let answer = send.await.expect("sent");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        first += usize::from(answer.json()["first"] == true);
+    }
+    assert_eq!(first, 1);
+    assert_eq!(site.count("select count(*) from field_decision").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_submitted_can_be_taken_back_until_others_build_on_it() {
+    let site = DeskSite::start().await;
+    let (first, second) = (site.person("k1", Role::Keyer).await, site.person("k2", Role::Keyer).await);
+    let id = application(1);
+    site.capture(id, &[("account_number", "0012345", 0.6)]).await;
+    let task = first.claim(&[]);
+    assert_eq!(first.submit(&task, &[("account_number", "1")]).status, 200);
+    let reopen = |task: &Value| first.post(&format!("/api/v1/tasks/{}/reopen", task["id"]), &json!({}));
+    let again = reopen(&task).json()["task"].clone();
+    assert_eq!(again["fields"][0]["entered"]["value"], "0000001");
+    assert_eq!(again["fields"][0]["machine"], Value::Null, "still blind");
+    assert_eq!(first.submit(&again, &[("account_number", "12345")]).status, 200);
+    let other = second.claim(&[]);
+    assert_eq!(second.submit(&other, &[("account_number", "12345")]).status, 200);
+    assert_eq!(
+        decided(&site, id, "account_number").await.map(|(outcome, ..)| outcome),
+        Some(value("0012345"))
+    );
+    assert_eq!(reopen(&again).status, 409, "two keys are not one person's to take back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_field_can_hold_is_refused_and_nothing_is_kept() {
+    let site = DeskSite::start().await;
+    let keyer = site.person("k1", Role::Keyer).await;
+    site.capture(application(1), &[("phone", "0451234567", 0.6), ("bank_name", "横浜", 0.6)]).await;
+    let task = keyer.claim(&[]);
+    let answer = keyer.submit(&task, &[("bank_name", "<script>alert(1)</script>"), ("phone", "zero")]);
+    assert_eq!(answer.status, 422);
+    assert_eq!(answer.json()["faults"], json!([{ "field": "phone", "code": "digits" }]));
+    for wrong in [
+        json!([{ "field": "phone", "outcome": "blank" }]),
+        json!([{ "field": "phone", "outcome": "blank" }, { "field": "phone", "outcome": "blank" }]),
+        json!([{ "field": "phone", "outcome": "blank" }, { "field": "signature", "outcome": "blank" }]),
+    ] {
+        let path = format!("/api/v1/tasks/{}/submit", task["id"]);
+        assert_eq!(keyer.post(&path, &json!({ "epoch": task["epoch"], "entries": wrong })).status, 409);
+    }
+    assert_eq!(site.count("select count(*) from entry").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_municipality_decides_what_a_reviewer_asks() {
+    let site = DeskSite::start().await;
+    let (reviewer, city) =
+        (site.person("r1", Role::Reviewer).await, site.person("city", Role::Municipality).await);
+    let id = application(1);
+    site.register(&[(id, "横浜 花子", "ヨコハマ ハナコ")]).await;
+    site.capture(id, &[("phone", "0451234567", 0.6)]).await;
+    let task = reviewer.claim(&["verify"]);
+    let path = format!("/api/v1/tasks/{}/submit", task["id"]);
+    let entry =
+        json!({ "field": "phone", "outcome": "escalated", "reason": "remark", "text": "番号が二つあります" });
+    let body = json!({ "epoch": task["epoch"], "entries": [entry] });
+    assert_eq!(reviewer.post(&path, &body).status, 200);
+    assert_eq!(decided(&site, id, "phone").await.map(|(outcome, ..)| outcome), Some(Outcome::Escalated));
+    let asked = city.claim(&[]);
+    assert_eq!(
+        (&asked["reason"], &asked["messages"][0]["text"]),
+        (&json!("remark"), &json!("番号が二つあります"))
+    );
+    assert_eq!(asked["household"]["head_name"], "横浜 花子");
+    let path = format!("/api/v1/tasks/{}/answer", asked["id"]);
+    let answer = json!({ "epoch": asked["epoch"], "decision": "confirmed", "text": "上の番号です", "outcome": "value", "value": "0451234567" });
+    assert_eq!(city.post(&path, &answer).status, 200);
+    let expected = (value("0451234567"), Manner::Municipality, vec!["city".to_owned()]);
+    assert_eq!(decided(&site, id, "phone").await, Some(expected));
+    // Neither what was asked nor what was answered is in an event.
+    assert_eq!(site.count("select count(*) from event where detail::text ~ '番号|0451234567|横浜'").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_duplicate_is_worked_on_only_where_a_person_says_that_it_counts() {
+    let site = DeskSite::start().await;
+    let reviewer = site.person("r1", Role::Reviewer).await;
+    let id = application(1);
+    site.capture(id, &[("phone", "0451234567", 0.999)]).await;
+    site.capture_as(id, &[("phone", "0457654321", 0.6)], true).await;
+    let task = reviewer.claim(&[]);
+    assert_eq!(task["kind"], "duplicate");
+    assert_eq!(task["earlier"]["values"]["phone"], json!(["0451234567", "0457654321"]));
+    let picture = task["earlier"]["pages"][0]["picture"].as_str().expect("the earlier page").to_owned();
+    assert_eq!(reviewer.get(&picture).status, 200);
+    let path = format!("/api/v1/tasks/{}/duplicate", task["id"]);
+    assert_eq!(reviewer.post(&path, &json!({ "epoch": task["epoch"], "later_counts": true })).status, 200);
+    let next = reviewer.claim(&[]);
+    assert_eq!(
+        (&next["kind"], &next["fields"][0]["machine"]["value"]),
+        (&json!("verify"), &json!("0457654321"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn captures_of_a_version_without_a_desk_get_their_tasks() {
+    let site = DeskSite::start().await;
+    let keyer = site.person("k1", Role::Keyer).await;
+    site.capture(application(1), &[("phone", "0451234567", 0.6)]).await;
+    // As that version left it.
+    site.execute("delete from task").await;
+    site.execute("update capture set tasks_planned = false").await;
+    assert_eq!(keyer.claim(&[]), Value::Null);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let desk = site.desk.clone();
+    let running = tokio::spawn(async move { backfill_until(&desk, stopped).await });
+    for _ in 0..50 {
+        if site.count("select count(*) from task").await > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    stop.send_replace(true);
+    running.await.expect("stopped");
+    assert_eq!(keyer.claim(&[])["fields"][0]["name"], "phone");
+    assert_eq!(site.count("select count(*) from task").await, 1);
+}
