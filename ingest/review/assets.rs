@@ -35,6 +35,7 @@ static ASSETS: &[Asset] = &assets![
     "login.js" "text/javascript; charset=utf-8",
     "pages.js" "text/javascript; charset=utf-8",
     "plots.js" "text/javascript; charset=utf-8",
+    "qa.js" "text/javascript; charset=utf-8",
     "rescans.js" "text/javascript; charset=utf-8",
     "romaji.js" "text/javascript; charset=utf-8",
     "shell.js" "text/javascript; charset=utf-8",

@@ -1,10 +1,10 @@
-//! Tasks for what was published by a version without them.
+//! Tasks for what was published by a version without them, and samples for QA.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{Desk, DeskError, plan};
+use super::{Desk, DeskError, plan, qa};
 use crate::publish::Record;
 use crate::store::tasks;
 
@@ -14,11 +14,15 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Captures a statement: a record is some 50 kB.
 const CHUNK: u32 = 100;
 
-/// Makes tasks of what has none, every minute until it is told to stop.
+/// Makes tasks of what has none, and draws samples of what is complete, every minute until it is told to
+/// stop.
 pub async fn backfill_until(desk: &Desk, mut stopped: watch::Receiver<bool>) {
     loop {
         if let Err(error) = backfill(desk).await {
             tracing::warn!(%error, "no tasks are made of what an earlier version published; it is tried again");
+        }
+        if let Err(error) = qa::draw_all(desk).await {
+            tracing::warn!(%error, "no samples are drawn for QA; it is tried again");
         }
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}

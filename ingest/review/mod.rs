@@ -18,6 +18,7 @@ mod openapi;
 mod password;
 mod picture;
 mod plan;
+mod qa;
 mod reference;
 mod role;
 pub mod routes;

@@ -6,7 +6,9 @@ use axum::{Router, middleware};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{Desk, Role};
-use super::{accounts, assets, board, escalation, guard, inquiry, login, openapi, picture, reference, shell};
+use super::{
+    accounts, assets, board, escalation, guard, inquiry, login, openapi, picture, qa, reference, shell,
+};
 use super::{unassigned, work};
 
 /// Who may have an answer.
@@ -64,9 +66,9 @@ use Role::{Administrator, Inquiry, Keyer, Municipality, Qa, Reviewer, Supervisor
 /// Those who work on fields.
 const ON_FIELDS: Access = Only(&[Keyer, Reviewer]);
 /// Those who hold tasks of any kind.
-const ON_TASKS: Access = Only(&[Keyer, Reviewer, Municipality]);
+const ON_TASKS: Access = Only(&[Keyer, Reviewer, Municipality, Qa]);
 /// Those who may see a whole page of a task that they hold.
-const ON_PAGES: Access = Only(&[Reviewer, Municipality]);
+const ON_PAGES: Access = Only(&[Reviewer, Municipality, Qa]);
 const ON_INQUIRIES: Access = Only(&[Inquiry, Reviewer, Supervisor, Municipality]);
 const ON_RESCANS: Access = Only(&[Reviewer, Supervisor]);
 const ON_BOARD: Access = Only(&[Supervisor, Qa]);
@@ -82,6 +84,7 @@ pub fn routes() -> Vec<Route> {
         // The first page that a role has is the one that it begins with.
         Route::get("/work", ON_FIELDS, "Verify, key, adjudicate", get(shell::page)),
         Route::get("/escalations", Only(&[Municipality]), "What the municipality decides", get(shell::page)),
+        Route::get("/qa", Only(&[Qa]), "The second look", get(shell::page)),
         Route::get("/board", ON_BOARD, "How the work stands", get(shell::page)),
         Route::get("/pages", Only(&[Reviewer]), "Pages without an ID, duplicates", get(shell::page)),
         Route::get("/rescans", ON_RESCANS, "Sheets to be scanned again", get(shell::page)),
@@ -138,6 +141,12 @@ pub fn routes() -> Vec<Route> {
             post(escalation::answer),
         )
         .takes::<escalation::Answered>(),
+        Route::post("/api/v1/tasks/{id}/look", Only(&[Qa]), "Say blind what a sample holds", post(qa::look))
+            .takes::<qa::Seen>()
+            .gives::<qa::Looked>(),
+        Route::post("/api/v1/tasks/{id}/settle", Only(&[Qa]), "Say which of two is right", post(qa::settle))
+            .takes::<qa::Verdict>(),
+        Route::get("/api/v1/qa", ON_BOARD, "What second looks said", get(qa::rates)).gives::<qa::Rates>(),
         Route::get("/api/v1/rescans", ON_RESCANS, "Sheets to be scanned again", get(unassigned::rescans))
             .gives::<unassigned::Rescans>(),
         Route::post(

@@ -89,7 +89,7 @@ pub(super) struct EntryView {
 }
 
 impl EntryView {
-    fn of(outcome: &Outcome) -> Self {
+    pub fn of(outcome: &Outcome) -> Self {
         let (name, value) = outcome.parts();
         Self { outcome: name.to_owned(), value: value.map(str::to_owned) }
     }
@@ -220,13 +220,14 @@ impl Shown<'_> {
     fn field(&self, place: usize, name: &str) -> FieldView {
         let field = self.form.and_then(|form| form_field(form, name));
         let read = self.record.fields.get(name);
-        let machine = read.filter(|_| self.kind != TaskKind::Key).map(|read| MachineView {
-            value: read.value.clone(),
-            confidence: read.confidence,
-            disposition: read.disposition,
-            reasons: read.reasons.clone(),
-            characters: read.characters.clone(),
-        });
+        let machine =
+            read.filter(|_| !matches!(self.kind, TaskKind::Key | TaskKind::Qa)).map(|read| MachineView {
+                value: read.value.clone(),
+                confidence: read.confidence,
+                disposition: read.disposition,
+                reasons: read.reasons.clone(),
+                characters: read.characters.clone(),
+            });
         let keyed = self.keyed.get(name).map(|keyed| keyed.iter().map(EntryView::of).collect());
         FieldView {
             name: name.to_owned(),

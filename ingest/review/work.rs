@@ -44,7 +44,8 @@ pub(super) fn kinds_of(role: Role) -> &'static [TaskKind] {
             &[TaskKind::Adjudicate, TaskKind::Key, TaskKind::Verify, TaskKind::Page, TaskKind::Duplicate]
         }
         Role::Municipality => &[TaskKind::Escalation],
-        Role::Supervisor | Role::Qa | Role::Inquiry | Role::Administrator => &[],
+        Role::Qa => &[TaskKind::Qa],
+        Role::Supervisor | Role::Inquiry | Role::Administrator => &[],
     }
 }
 

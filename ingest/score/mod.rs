@@ -19,6 +19,7 @@ mod logistic;
 mod page_facts;
 mod recalibrate;
 mod scoring;
+mod sequence;
 mod split;
 mod stratum;
 
@@ -31,6 +32,7 @@ pub use files::{CALIBRATION_FILE, CERTIFICATE_FILE, Identified, ScoreFileError, 
 pub use fit::{Example, Fitted, StratumExamples, fit};
 pub use page_facts::PageFacts;
 pub use scoring::{FieldScore, Scorer, Scoring};
+pub use sequence::at_any_time;
 pub use split::{Part, Split};
 pub use stratum::{Stratum, StratumError, StratumKey};
 

@@ -90,7 +90,7 @@ pub async fn submit(
             Vec::new(),
         ),
         TaskKind::Key => compare(&mut transaction, place, account, &task, entries).await?,
-        TaskKind::Page | TaskKind::Duplicate | TaskKind::Escalation => {
+        TaskKind::Page | TaskKind::Duplicate | TaskKind::Escalation | TaskKind::Qa => {
             return Err(StoreError::Refused("that kind of task does not end with entries"));
         }
     };
@@ -188,7 +188,7 @@ pub(super) async fn end(
     Ok(if before { Ended::Before } else { Ended::Not })
 }
 
-async fn add(
+pub(super) async fn add(
     connection: &mut PgConnection,
     account: &AccountName,
     task: &Task,
@@ -214,7 +214,7 @@ async fn add(
     .bind(task.id.0)
     .bind(capture.to_string())
     .bind(&entry.field)
-    .bind(task.kind == TaskKind::Key)
+    .bind(matches!(task.kind, TaskKind::Key | TaskKind::Qa))
     .bind(outcome)
     .bind(value)
     .bind(account.as_str())
@@ -258,7 +258,7 @@ async fn compare(
     let rows = sqlx::query(
         "select distinct on (entry.field) entry.field, entry.outcome, entry.value, entry.account
          from entry join task on task.id = entry.task_id
-         where entry.capture_id = $1::uuid and entry.blind and task.id <> $2 and task.state = 'done'
+         where entry.capture_id = $1::uuid and task.kind = 'key' and task.id <> $2 and task.state = 'done'
          order by entry.field, entry.id desc",
     )
     .bind(place.capture.to_string())
@@ -294,8 +294,9 @@ pub async fn keyed(
     capture: CaptureId,
 ) -> Result<BTreeMap<String, Vec<Outcome>>, StoreError> {
     let rows = sqlx::query(
-        "select distinct on (field, task_id) field, outcome, value from entry
-         where capture_id = $1::uuid and blind order by field, task_id, id desc",
+        "select distinct on (entry.field, task_id) entry.field, outcome, value
+         from entry join task on task.id = task_id
+         where entry.capture_id = $1::uuid and kind = 'key' order by entry.field, task_id, entry.id desc",
     )
     .bind(capture.to_string())
     .fetch_all(database.pool())
@@ -322,17 +323,17 @@ pub async fn reopen(
 ) -> Result<Option<(Task, BTreeMap<String, Outcome>)>, StoreError> {
     let doing = query("take a task back");
     let mut transaction = database.begin().await?;
-    // A decision that was made of two keys, or that the municipality was asked about, is not one
-    // person's to undo.
+    // A decision that was made of two keys, that the municipality was asked about or that QA looks at is
+    // not one person's to undo.
     let row = sqlx::query(
         "update task as t
          set state = 'open', done_at = null, done_by = null, holder = $2, leased_until = now() + $3,
              epoch = epoch + 1
          where id = $1 and state = 'done' and done_by = $2 and done_at > now() - $4
-           and kind in ('verify', 'key', 'adjudicate')
+           and kind in ('verify', 'key')
            and not exists (select from task as o
                            where o.capture_id = t.capture_id and o.id <> t.id and o.fields && t.fields
-                             and ((o.kind = 'key' and o.state = 'done') or o.kind in ('adjudicate', 'escalation')))
+                             and ((o.kind = 'key' and o.state = 'done') or o.kind in ('adjudicate', 'escalation', 'qa')))
          returning id, kind, epoch, application_id, capture_id::text, fields, scan_id, page_index, reason",
     )
     .bind(id.0)

@@ -55,6 +55,10 @@ pub enum EventKind {
     DuplicateDecided,
     EscalationOpened,
     EscalationAnswered,
+    /// A second look at a field that was accepted or decided.
+    QaJudged,
+    /// A second look found what stood wrong: whoever pays must hold the application.
+    QaError,
 }
 
 impl EventKind {
@@ -91,6 +95,8 @@ impl EventKind {
             Self::DuplicateDecided => "duplicate.decided",
             Self::EscalationOpened => "escalation.opened",
             Self::EscalationAnswered => "escalation.answered",
+            Self::QaJudged => "qa.judged",
+            Self::QaError => "qa.error",
         }
     }
 }

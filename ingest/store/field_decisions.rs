@@ -61,7 +61,7 @@ pub enum Manner {
 }
 
 impl Manner {
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Verified => "verified",
             Self::TwoKeys => "two_keys",

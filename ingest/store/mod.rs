@@ -30,6 +30,7 @@ pub mod pages;
 pub mod private_postgres;
 pub mod privileges;
 pub mod publish;
+pub mod qa;
 pub mod references;
 pub mod register;
 pub mod scans;

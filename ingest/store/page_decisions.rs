@@ -244,6 +244,13 @@ pub async fn decide_duplicate(
         .map_err(&doing)?;
     if later_counts {
         tasks::plan(&mut transaction, application_id, capture, planned).await?;
+    } else {
+        // Nothing of it holds, so nothing of it is looked at a second time.
+        sqlx::query("update capture set qa_drawn = true where id = $1::uuid")
+            .bind(capture.to_string())
+            .execute(&mut *transaction)
+            .await
+            .map_err(&doing)?;
     }
     let detail = json!({ "outcome": outcome });
     let subject = format!("capture {capture}");

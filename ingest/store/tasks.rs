@@ -66,11 +66,13 @@ pub enum TaskKind {
     Duplicate,
     /// The municipality is asked.
     Escalation,
+    /// A second look at a field that was accepted or decided.
+    Qa,
 }
 
 impl TaskKind {
-    pub const ALL: [Self; 6] =
-        [Self::Verify, Self::Key, Self::Adjudicate, Self::Page, Self::Duplicate, Self::Escalation];
+    pub const ALL: [Self; 7] =
+        [Self::Verify, Self::Key, Self::Adjudicate, Self::Page, Self::Duplicate, Self::Escalation, Self::Qa];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -80,6 +82,7 @@ impl TaskKind {
             Self::Page => "page",
             Self::Duplicate => "duplicate",
             Self::Escalation => "escalation",
+            Self::Qa => "qa",
         }
     }
 }
@@ -361,6 +364,28 @@ pub async fn held(
         .fetch_optional(database.pool())
         .await
         .map_err(query("look at a task"))?
+        .as_ref()
+        .map(task)
+        .transpose()
+}
+
+/// The task, locked, if that person holds it under that claim.
+pub(super) async fn lock_held(
+    connection: &mut PgConnection,
+    account: &AccountName,
+    id: TaskId,
+    epoch: i32,
+) -> Result<Option<Task>, StoreError> {
+    let statement = format!(
+        "select {COLUMNS} from task where id = $1 and holder = $2 and epoch = $3 and state = 'open' for update"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(statement))
+        .bind(id.0)
+        .bind(account.as_str())
+        .bind(epoch)
+        .fetch_optional(connection)
+        .await
+        .map_err(query("lock a task"))?
         .as_ref()
         .map(task)
         .transpose()

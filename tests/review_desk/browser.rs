@@ -18,6 +18,7 @@ pub mod key {
     pub const ESCAPE: &str = "\u{e00c}";
     pub const DOWN: &str = "\u{e015}";
     pub const PAGE_DOWN: &str = "\u{e00f}";
+    pub const F2: &str = "\u{e032}";
     pub const F4: &str = "\u{e034}";
     pub const F9: &str = "\u{e039}";
 }

@@ -38,13 +38,10 @@ pub struct DeskSite {
     folder: tempfile::TempDir,
 }
 
-/// The settings that the repository ships, with a lease of the test's choice.
-fn settings(lease: f64) -> Settings {
-    let mut settings =
-        Settings::load(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config/uketsuke.toml")))
-            .expect("settings");
-    settings.review.lease = std::time::Duration::from_secs_f64(lease);
-    settings
+/// Those that the repository ships.
+fn settings() -> Settings {
+    Settings::load(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config/uketsuke.toml")))
+        .expect("settings")
 }
 
 impl DeskSite {
@@ -53,10 +50,22 @@ impl DeskSite {
     }
 
     pub async fn with_lease(lease: f64) -> Self {
+        let mut settings = settings();
+        settings.review.lease = std::time::Duration::from_secs_f64(lease);
+        Self::with(settings).await
+    }
+
+    /// QA looks at everything a second time.
+    pub async fn sampling_all() -> Self {
+        let mut settings = settings();
+        (settings.review.qa_accepted_rate, settings.review.qa_decided_rate) = (1.0, 1.0);
+        Self::with(settings).await
+    }
+
+    async fn with(settings: Settings) -> Self {
         let options = database::fresh_options().await;
         let database = Database::open(options.clone()).await.expect("a database");
         let folder = tempfile::tempdir().expect("a folder");
-        let settings = settings(lease);
         let objects: Arc<dyn ObjectStore> = Arc::new(LocalDirectory::open(folder.path()).expect("a store"));
         let forms = Arc::new(Forms::load_dir(&settings.paths.forms).expect("forms"));
         let banks = BankTable::load(&settings.paths.banks, &settings.paths.bank_aliases).ok().map(Arc::new);

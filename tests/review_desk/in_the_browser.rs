@@ -10,6 +10,7 @@ use uketsuke::store::field_decisions::{self, Outcome};
 use crate::browser::{Browser, key};
 use crate::desk::{DeskSite, PASSWORD};
 use crate::readings::application;
+use crate::second_looks;
 
 /// A window with somebody logged in, by typing.
 fn window(site: &DeskSite, name: &str) -> Browser {
@@ -239,4 +240,23 @@ async fn a_page_is_assigned_by_keys_alone() {
     browser.keys(&format!("{own}{}", key::ENTER));
     browser.sees("いま作業はありません");
     assert_eq!(site.count("select count(*) from page_decision where outcome = 'assigned'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_look_is_blind_and_then_with_both_in_view() {
+    let site = DeskSite::sampling_all().await;
+    site.account("q1", Role::Qa).await;
+    site.capture(application(1), &[("phone", "0451234567", 0.9999)]).await;
+    second_looks::draw(&site).await;
+    let browser = window(&site, "q1");
+    browser.until(READY);
+    assert!(!browser.text().contains("0451234567"));
+    browser.keys("0450000000");
+    browser.keys(key::ENTER);
+    browser.sees("記録されている値と異なります");
+    browser.sees("0451234567");
+    browser.keys(key::F2);
+    browser.sees("いま作業はありません");
+    assert_eq!(settled(&site, 1, "phone").await, Outcome::Value("0450000000".to_owned()));
+    assert_eq!(browser.complaints(), Vec::<String>::new());
 }

@@ -16,4 +16,5 @@ mod people_settle_fields;
 #[allow(dead_code, reason = "other tests use the rest of it")]
 #[path = "../support/readings.rs"]
 mod readings;
+mod second_looks;
 mod who_may_do_what;

@@ -45,6 +45,8 @@ export class Editor {
       this.state, this.fault, this.hint, this.list,
     );
     if (entered && entered.outcome !== "value") this.set(entered.outcome);
+    // Where no ink was seen that is the reading, and it is accepted as any other.
+    else if (!entered && field.machine && !field.machine.value && field.machine.reasons.includes("no_ink")) this.set("blank");
     this.sayBank();
   }
 

@@ -97,6 +97,11 @@ export class Queue {
     if (!this.unsent) tell();
   }
 
+  // Something of a task that does not end it, or that a person waits for.
+  call(task, path, body) {
+    return post(`/api/v1/tasks/${task.id}/${path}`, { epoch: task.epoch, ...body });
+  }
+
   forget(task) {
     this.held.delete(task.id);
     for (const url of task.urls ?? []) if (url) URL.revokeObjectURL(url);

@@ -1,0 +1,231 @@
+//! QA: which fields are looked at a second time, and what the second look says.
+
+use axum::extract::{Path, State};
+use axum::{Extension, Json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::task_view::{EntryView, record};
+use super::work::OutcomeKind;
+use super::{Desk, DeskError};
+use crate::digest::Sha256;
+use crate::publish::{Record, RecordField};
+use crate::score::{Disposition, at_any_time};
+use crate::settings;
+use crate::store::captures::CaptureId;
+use crate::store::field_decisions::{self, Outcome};
+use crate::store::qa::{self, Complete, Drawn, Look};
+use crate::store::sessions::Visitor;
+use crate::store::tasks::{self, About, TaskId};
+
+/// Captures a statement.
+const CHUNK: u32 = 100;
+
+/// Draws samples of all captures that nobody has work with any more.
+pub(super) async fn draw_all(desk: &Desk) -> Result<(), DeskError> {
+    let secret = qa::secret(&desk.database).await?;
+    let mut after = None;
+    loop {
+        let captures = qa::complete(&desk.database, after, CHUNK).await?;
+        let Some(last) = captures.last() else { return Ok(()) };
+        after = Some(last.capture);
+        let widened = qa::widened(&desk.database).await?;
+        for capture in captures {
+            draw(desk, &secret, &widened, &capture).await?;
+        }
+    }
+}
+
+async fn draw(
+    desk: &Desk,
+    secret: &[u8],
+    widened: &[(String, String)],
+    complete: &Complete,
+) -> Result<(), DeskError> {
+    let record: Record = serde_json::from_str(&complete.record)
+        .map_err(|_| DeskError::Inside("a record of an earlier version cannot be read"))?;
+    let decisions = field_decisions::current(&desk.database, complete.application_id).await?;
+    let drawn: Vec<Drawn> = record
+        .fields
+        .iter()
+        .filter(|(_, field)| field.crop.is_some())
+        .filter_map(|(name, field)| {
+            let decided = decisions.get(name).filter(|(decision, _)| decision.capture == complete.capture);
+            let manner = match decided {
+                Some((decision, _)) => decision.manner.name(),
+                None => match field.disposition {
+                    Disposition::Accepted => "accepted",
+                    Disposition::Blank => "blank",
+                    // Nobody decided it: the municipality was asked, or its capture is a duplicate.
+                    Disposition::Verify | Disposition::Illegible | Disposition::Escalate => return None,
+                },
+            };
+            let wide = widened.iter().any(|(field, of)| field == name && of == manner);
+            let probability = probability(&desk.settings, manner, wide);
+            is_drawn(secret, complete.capture, name, probability).then(|| Drawn {
+                field: name.clone(),
+                form: format!("{}@{}", record.form.id, record.form.version),
+                manner: manner.to_owned(),
+                confidence_band: band(field.confidence),
+                probability,
+            })
+        })
+        .collect();
+    Ok(qa::draw(&desk.database, complete, &drawn).await?)
+}
+
+fn probability(settings: &settings::Review, manner: &str, widened: bool) -> f64 {
+    let usual = match manner {
+        "accepted" | "blank" => settings.qa_accepted_rate,
+        _ => settings.qa_decided_rate,
+    };
+    if widened { usual.max(settings.qa_widened_rate) } else { usual }
+}
+
+/// The same for the same capture and field, whoever asks; nobody can tell without the key.
+fn is_drawn(secret: &[u8], capture: CaptureId, field: &str, probability: f64) -> bool {
+    let mut text = secret.to_vec();
+    text.extend(format!("{capture} {field}").bytes());
+    let digest = Sha256::of(&text);
+    // 53 bits: as many as a fraction has.
+    let number =
+        digest.as_bytes()[..8].iter().fold(0u64, |number, &byte| number << 8 | u64::from(byte)) >> 11;
+    (number as f64) < probability * (1u64 << 53) as f64
+}
+
+fn band(confidence: f64) -> i16 {
+    [0.9, 0.99, 0.999].into_iter().filter(|&limit| confidence >= limit).count() as i16
+}
+
+/// What a person sees in the picture, before anything else is shown to them.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Seen {
+    epoch: i32,
+    outcome: OutcomeKind,
+    #[serde(default)]
+    text: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Looked {
+    /// What stands, where it is something else: the person says which of the two is right.
+    standing: Option<EntryView>,
+}
+
+pub(super) async fn look(
+    State(desk): State<Desk>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<TaskId>,
+    Json(seen): Json<Seen>,
+) -> Result<Json<Looked>, DeskError> {
+    let held = tasks::held(&desk.database, &visitor.account, id).await?.ok_or(DeskError::Stale)?;
+    let About::Capture { capture, fields, .. } = &held.about else { return Err(DeskError::NotFound) };
+    let name = fields.first().ok_or(DeskError::NotFound)?;
+    let record = record(&desk.database, *capture).await?;
+    let form = desk.forms.find(&record.form.id, &record.form.version);
+    let outcome =
+        seen.outcome.outcome(form, name, &seen.text).map_err(|fault| DeskError::Faults(vec![fault]))?;
+    let read = record.fields.get(name).map_or(Outcome::Blank, read_outcome);
+    let look = qa::look(&desk.database, &visitor.account, id, seen.epoch, &outcome, &read).await?;
+    Ok(Json(Looked {
+        standing: match look {
+            Look::Right => None,
+            Look::Differs(standing) => Some(EntryView::of(&standing)),
+            Look::Stale => return Err(DeskError::Stale),
+        },
+    }))
+}
+
+fn read_outcome(field: &RecordField) -> Outcome {
+    field.value.clone().filter(|value| !value.is_empty()).map_or(Outcome::Blank, Outcome::Value)
+}
+
+/// Whether what stood is wrong, or the person's own entry.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Verdict {
+    epoch: i32,
+    wrong: bool,
+}
+
+pub(super) async fn settle(
+    State(desk): State<Desk>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<TaskId>,
+    Json(Verdict { epoch, wrong }): Json<Verdict>,
+) -> Result<Json<serde_json::Value>, DeskError> {
+    match qa::settle(&desk.database, &visitor.account, id, epoch, wrong).await? {
+        true => Ok(Json(serde_json::json!({}))),
+        false => Err(DeskError::Stale),
+    }
+}
+
+/// Rates of errors, by field and how the value came about.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Rates {
+    rates: Vec<Rate>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Rate {
+    field: String,
+    manner: String,
+    waiting: i64,
+    judged: i64,
+    wrong: i64,
+    /// Of all fields that the samples stand for.
+    estimate: Option<f64>,
+    /// With 95 % at all times of looking together, for the fields that were drawn.
+    low: f64,
+    high: f64,
+}
+
+/// The chance that the bounds ever leave the true rate out.
+const ALPHA: f64 = 0.05;
+
+pub(super) async fn rates(State(desk): State<Desk>) -> Result<Json<Rates>, DeskError> {
+    let rate = |judged: qa::Judged| {
+        let (low, high) = at_any_time(judged.wrong.unsigned_abs(), judged.judged.unsigned_abs(), ALPHA);
+        Rate {
+            estimate: (judged.weight > 0.0).then(|| judged.weight_wrong / judged.weight),
+            low,
+            high,
+            field: judged.field,
+            manner: judged.manner,
+            waiting: judged.waiting,
+            judged: judged.judged,
+            wrong: judged.wrong,
+        }
+    };
+    Ok(Json(Rates { rates: qa::judged(&desk.database).await?.into_iter().map(rate).collect() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::application_id::ApplicationId;
+
+    #[test]
+    fn a_draw_is_the_same_again_and_has_its_probability() {
+        let application = ApplicationId::from_serial(1).expect("in range");
+        let captures: Vec<CaptureId> =
+            (0..4000).map(|page| CaptureId::of(Sha256::of(b"scan"), application, page)).collect();
+        let drawn = |secret: &[u8]| -> Vec<bool> {
+            captures.iter().map(|&capture| is_drawn(secret, capture, "phone", 0.25)).collect()
+        };
+        let (one, other) = (drawn(&[1; 32]), drawn(&[2; 32]));
+        assert_eq!(one, drawn(&[1; 32]));
+        assert_ne!(one, other, "another key draws others");
+        let count = one.iter().filter(|&&drawn| drawn).count();
+        // Four standard deviations.
+        assert!((890..=1110).contains(&count), "{count}");
+        assert!(captures.iter().all(|&capture| is_drawn(&[1; 32], capture, "phone", 1.0)));
+        assert!(!captures.iter().any(|&capture| is_drawn(&[1; 32], capture, "phone", 0.0)));
+    }
+
+    #[test]
+    fn bands_are_tenths_of_the_distance_to_one() {
+        assert_eq!([0.5, 0.9, 0.98, 0.995, 1.0].map(band), [0, 1, 1, 2, 3]);
+    }
+}
