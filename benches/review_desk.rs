@@ -6,7 +6,6 @@
 //! pause for thought, for as long (20). Every request opens a connection of its own, which browsers spare
 //! themselves. What the page hides by fetching a task ahead is counted here in full.
 
-#[allow(dead_code, reason = "tests use the rest of it")]
 #[path = "../tests/support/arrivals.rs"]
 mod arrivals;
 #[allow(dead_code, reason = "tests use the rest of it")]
@@ -16,7 +15,6 @@ mod database;
 mod desk;
 #[path = "../tests/review_desk/http.rs"]
 mod http;
-#[allow(dead_code, reason = "tests use the rest of it")]
 #[path = "../tests/support/readings.rs"]
 mod readings;
 

@@ -7,16 +7,16 @@
 
 pub mod acceptance;
 pub mod accounting;
-pub mod announcements;
 pub mod accounts;
+pub mod announcements;
 pub mod applications;
 pub mod backlog;
 pub mod captures;
 pub mod condemned;
 mod database;
 pub mod drift;
-pub mod erasure;
 pub mod entries;
+pub mod erasure;
 mod error;
 pub mod escalations;
 pub mod events;
