@@ -3,8 +3,10 @@
 
 #[path = "support/arrivals.rs"]
 mod arrivals;
+#[expect(dead_code, reason = "what these tests do not need")]
 #[path = "support/database.rs"]
 mod database;
+#[expect(dead_code, reason = "what these tests do not need")]
 #[path = "support/readings.rs"]
 mod readings;
 

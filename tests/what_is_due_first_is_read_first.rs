@@ -1,6 +1,7 @@
 //! The queue is fair: urgent scans overtake, what has waited long enough is overtaken by nothing, and
 //! an idle worker hears of a scan at once, or finds it a moment later.
 
+#[expect(dead_code, reason = "what these tests do not need")]
 #[path = "support/arrivals.rs"]
 mod arrivals;
 #[path = "support/database.rs"]

@@ -1,7 +1,5 @@
 //! Scans that arrive and are claimed.
 
-#![allow(dead_code, reason = "each test file that includes this one uses another part of it")]
-
 use std::time::Duration;
 
 use chrono::{DateTime, TimeZone, Utc};

@@ -11,7 +11,6 @@ use uketsuke::store::Database;
 use uketsuke::store::private_postgres::PrivatePostgres;
 
 /// A fresh, empty database with all tables.
-#[allow(dead_code, reason = "some tests connect to it in other ways, too")]
 pub async fn fresh() -> Database {
     Database::open(fresh_options().await).await.expect("a test database")
 }

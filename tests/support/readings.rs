@@ -1,7 +1,5 @@
 //! Scans that are read and published.
 
-#![allow(dead_code, reason = "each file that includes this one uses another part of it")]
-
 use std::collections::BTreeMap;
 
 use uketsuke::application_id::ApplicationId;

@@ -1,7 +1,5 @@
 //! An S3 server inside the test (`s3s-fs`), and stores that are connected to one.
 
-#![allow(dead_code, reason = "each test file that includes this one uses another part of it")]
-
 use std::path::PathBuf;
 
 use hyper_util::rt::TokioIo;

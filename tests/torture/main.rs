@@ -13,6 +13,7 @@ mod faults;
 mod faulty_proxy;
 mod fleet;
 mod poison;
+#[expect(dead_code, reason = "what the suite does not need")]
 #[path = "../support/s3.rs"]
 mod s3;
 #[path = "../support/site.rs"]
