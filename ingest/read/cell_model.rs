@@ -86,7 +86,7 @@ impl CellModel {
     }
 
     /// The likeliest character, with its alternatives; its state is what the cell holds at the
-    /// likeliest.
+    /// likeliest. A blank cell's alternatives are the characters that its ink may be instead.
     fn reading(&self, posteriors: &[f32]) -> CharacterReading {
         let of = |name: &str| {
             self.classes.iter().position(|class| class == name).map_or(0.0, |index| posteriors[index])
@@ -111,14 +111,15 @@ impl CellModel {
         let best = ranked.first().map_or(0.0, |first| first.1);
         let other = NO_CHARACTER.iter().map(|&(name, state)| (of(name), state));
         let other = other.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, CellState::StruckOut));
-        if of(BLANK) > best.max(other.0) {
-            return blank(of(BLANK));
-        }
         let likely = |(value, posterior): &(&str, f32)| {
             let posterior = f64::from(*posterior);
             Some(Alternative { value: (*value).to_owned(), confidence: posterior })
                 .filter(|_| posterior >= LEAST_ALTERNATIVE)
         };
+        if of(BLANK) > best.max(other.0) {
+            let alternatives = ranked.iter().take(ALTERNATIVES).filter_map(likely).collect();
+            return CharacterReading { alternatives, ..blank(of(BLANK)) };
+        }
         CharacterReading {
             value: ranked.first().map_or_else(String::new, |(value, _)| (*value).to_owned()),
             state: if other.0 > best.max(LEAST_IRREGULAR) { other.1 } else { CellState::Written },

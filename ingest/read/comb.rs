@@ -14,6 +14,10 @@ const STROKE_SHARE: f32 = 0.4;
 /// they are cut at the border. Below it, they run over and go to one box whole.
 const JOINED_SHARE: f32 = 0.3;
 
+/// Longer straight ink than this share of a box's side, outside all boxes, is a line of the table that
+/// they stand in. What touches it is no part of it: a 9 whose leg runs down to it is still a 9.
+const TABLE_LINE_SHARE: f32 = 0.6;
+
 /// A box is widened for strokes that run over by at most this share of its side.
 const OVERRUN_SHARE: f32 = 0.3;
 
@@ -33,10 +37,48 @@ pub(super) fn cells(mut gray: GrayImage, boxes: &[RectPx]) -> Vec<Option<Cell>> 
     let contrast = f32::from(paper.saturating_sub(dark)).max(48.0);
     let limit = f32::from(paper) - STROKE_SHARE * contrast;
     let width = gray.width() as usize;
-    let mask: Vec<bool> = gray.as_raw().iter().map(|&level| f32::from(level) < limit).collect();
+    let mut mask: Vec<bool> = gray.as_raw().iter().map(|&level| f32::from(level) < limit).collect();
+    erase_lines_around(&mut mask, width, boxes);
     let strokes = Components::of(&mask, width);
     let owners = owners(&strokes, &gray, boxes);
     boxes.iter().enumerate().map(|(index, rect)| cell(&gray, &strokes, &owners, index, rect, paper)).collect()
+}
+
+/// Takes out of the mask of strokes the straight lines above, below and beside all boxes.
+fn erase_lines_around(mask: &mut [bool], width: usize, boxes: &[RectPx]) {
+    let height = mask.len() / width.max(1);
+    let (Some(left), Some(top)) =
+        (boxes.iter().map(|rect| rect.x).min(), boxes.iter().map(|rect| rect.y).min())
+    else {
+        return;
+    };
+    let right = boxes.iter().map(|rect| rect.x + rect.w).max().unwrap_or(left) as usize;
+    let bottom = boxes.iter().map(|rect| rect.y + rect.h).max().unwrap_or(top) as usize;
+    let (left, top) = (left as usize, top as usize);
+    let least = |side: fn(&RectPx) -> u32| {
+        let shortest = boxes.iter().map(side).min().unwrap_or(0);
+        (TABLE_LINE_SHARE * shortest as f32).ceil().max(2.0) as usize
+    };
+    let (across, down) = (least(|rect| rect.w), least(|rect| rect.h));
+    let mut erase = |start: usize, step: usize, length: usize, least: usize| {
+        let mut run = 0;
+        for place in 0..=length {
+            if place < length && mask[start + place * step] {
+                run += 1;
+                continue;
+            }
+            if run >= least {
+                (place - run..place).for_each(|place| mask[start + place * step] = false);
+            }
+            run = 0;
+        }
+    };
+    for y in (0..top.min(height)).chain(bottom.min(height)..height) {
+        erase(y * width, 1, width, across);
+    }
+    for x in (0..left.min(width)).chain(right.min(width)..width) {
+        erase(x, width, height, down);
+    }
 }
 
 /// What lies along a side of its box within this share of it is the rest of a line.
@@ -198,6 +240,17 @@ mod tests {
         assert_eq!(written(|x, y| (40..46).contains(&x) && y < 20), [false, false, false]);
         assert_eq!(written(|x, y| (40..46).contains(&x) && y < 32), [false, false, false]);
         assert_eq!(written(|x, y| (40..46).contains(&x) && y < 50), [true, false, false]);
+    }
+
+    /// A line of a table runs close below and beside the boxes.
+    #[test]
+    fn what_reaches_a_line_of_the_table_is_still_writing() {
+        let table = |x: u32, y: u32| (94..97).contains(&y) || (202..205).contains(&x);
+        let leg = |x: u32, y: u32| (100..106).contains(&x) && (25..98).contains(&y);
+        assert_eq!(written(|x, y| table(x, y) || leg(x, y)), [false, true, false]);
+        let arm = |x: u32, y: u32| (150..205).contains(&x) && (48..54).contains(&y);
+        assert_eq!(written(|x, y| table(x, y) || arm(x, y)), [false, false, true]);
+        assert_eq!(written(table), [false, false, false]);
     }
 
     #[test]

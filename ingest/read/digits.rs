@@ -35,6 +35,37 @@ pub(super) enum Meaning {
 /// How much rarer a person means what has no meaning: clear ink stays what it is.
 const MEANINGLESS: f64 = 0.02;
 
+/// How much rarer a person leaves a box between digits empty, with something in it that looks like the
+/// rest of a line, than the rest of a digit does.
+const GAP: f64 = 0.01;
+
+/// Reads ink between two digits of a group as a digit, where it may be one: no number has a gap.
+pub(super) fn without_gaps(cells: &mut [CharacterReading], groups: &[usize]) {
+    let mut rest = cells;
+    for &length in groups {
+        let (group, after) = rest.split_at_mut(length.min(rest.len()));
+        rest = after;
+        let is_written = |cell: &CharacterReading| cell.state == CellState::Written && !cell.value.is_empty();
+        let (Some(first), Some(last)) =
+            (group.iter().position(is_written), group.iter().rposition(is_written))
+        else {
+            continue;
+        };
+        for cell in &mut group[first..=last] {
+            let blank = GAP * cell.confidence;
+            let digits: Vec<(String, f64)> =
+                candidates(cell).map(|(digit, posterior)| (digit.to_owned(), posterior)).collect();
+            let likeliest = digits.iter().map(|(_, posterior)| *posterior).fold(0.0, f64::max);
+            if cell.state != CellState::Blank || likeliest <= blank {
+                continue;
+            }
+            let total = blank + digits.iter().map(|(_, posterior)| posterior).sum::<f64>();
+            let shares = digits.into_iter().map(|(digit, posterior)| (digit, posterior / total));
+            *cell = ranked(shares.collect(), CellState::Written);
+        }
+    }
+}
+
 /// The cells with the posteriors that they have once it is known what they mean together. A group
 /// with anything else than single characters in it is left alone.
 pub(super) fn weighed(cells: &mut [CharacterReading], groups: &[usize], meaning: Meaning) {
@@ -181,6 +212,31 @@ mod tests {
 
     fn text(cells: &[CharacterReading]) -> String {
         cells.iter().map(|cell| cell.value.as_str()).collect()
+    }
+
+    #[test]
+    fn ink_in_a_gap_is_a_digit_where_it_may_be_one() {
+        let dubious = |blank: f64, others: &[(&str, f64)]| CharacterReading {
+            value: String::new(),
+            state: CellState::Blank,
+            confidence: blank,
+            alternatives: ranked(
+                others.iter().map(|(digit, p)| ((*digit).to_owned(), *p)).collect(),
+                CellState::Written,
+            )
+            .alternatives,
+        };
+        // The first of the alternatives is not one of `ranked`'s.
+        let broken = |blank, nine, four| dubious(blank, &[("0", 1.0), ("9", nine), ("4", four)]);
+        let mut cells = cells("_1_3_");
+        cells[0] = broken(0.7, 0.2, 0.05);
+        cells[2] = broken(0.7, 0.2, 0.05);
+        without_gaps(&mut cells, &[5]);
+        assert_eq!(text(&cells), "193", "only between digits");
+        assert!((cells[2].confidence - 0.2 / 0.257).abs() < 1e-9, "{:?}", cells[2]);
+        cells[2] = broken(0.99, 0.002, 0.001);
+        without_gaps(&mut cells, &[5]);
+        assert_eq!(text(&cells), "13", "a rest is a rest");
     }
 
     #[test]

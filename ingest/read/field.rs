@@ -170,6 +170,9 @@ pub(super) fn comb(field: &Field, read: CombReading, context: &CombContext<'_>) 
         cell_evidence(EvidenceSource::CellModel, cells.iter().cloned()).into_iter().collect();
     if field.kind == FieldKind::Kana {
         cells.iter_mut().for_each(large_kana);
+        // A blank between kana parts a name.
+        let blank = |cell: &&mut CharacterReading| cell.state == CellState::Blank;
+        cells.iter_mut().filter(blank).for_each(|cell| cell.alternatives.clear());
     }
     if let Some(line) = line {
         let of_line = line.iter().map(|cell| cell.clone().unwrap_or_else(|| cell_model::blank(1.0)));
@@ -216,6 +219,7 @@ fn is_legible(cells: &[CharacterReading]) -> bool {
 
 fn join_digits(field: &Field, mut characters: Vec<CharacterReading>) -> Content {
     let groups = groups(&field.cells);
+    digits::without_gaps(&mut characters, &groups);
     if let Some(meaning) = meaning_of(field) {
         digits::weighed(&mut characters, &groups, meaning);
     }
