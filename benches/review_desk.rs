@@ -1,10 +1,10 @@
 //! How long does a person at the desk wait for the next task, while many tasks are open and many people
 //! work?
 //!
-//! `cargo bench --bench review_desk [-- TASKS [PEOPLE [SECONDS]]]` opens as many tasks (100,000; half to
-//! verify, half to key), logs people in (20) and has each claim, look at the picture and submit, without a
-//! pause for thought, for as long (20). Every request opens a connection of its own, which browsers spare
-//! themselves. What the page hides by fetching a task ahead is counted here in full.
+//! `cargo bench --bench review_desk [-- TASKS [PEOPLE [SECONDS [THOUGHT]]]]` opens as many tasks (100,000;
+//! half to verify, half to key), logs people in (20) and has each claim, look at the picture, think for so
+//! many milliseconds (1,000) and submit, for as long (20). Every request opens a connection of its own, which
+//! browsers spare themselves. What the page hides by fetching a task ahead is counted here in full.
 
 #[path = "../tests/support/arrivals.rs"]
 mod arrivals;
@@ -41,14 +41,17 @@ struct Times {
 async fn main() {
     let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
     let number = |place: usize, default: u64| numbers.get(place).copied().unwrap_or(default);
-    let (tasks, people, seconds) = (number(0, 100_000), number(1, 20), number(2, 20));
+    let (tasks, people, seconds, thought) =
+        (number(0, 100_000), number(1, 20), number(2, 20), Duration::from_millis(number(3, 1000)));
     let site = DeskSite::start().await;
     open_tasks(&site, tasks).await;
     let mut working = Vec::new();
     for number in 0..people {
         let person = site.person(&format!("k{number}"), Role::Keyer).await;
         let kind = if number % 2 == 0 { "verify" } else { "key" };
-        working.push(tokio::task::spawn_blocking(move || work(&person, kind, Duration::from_secs(seconds))));
+        working.push(tokio::task::spawn_blocking(move || {
+            work(&person, kind, Duration::from_secs(seconds), thought)
+        }));
     }
     let mut all = Times::default();
     for person in working {
@@ -78,7 +81,9 @@ async fn main() {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    println!("{tasks} open tasks, {people} people, {done} tasks done in {seconds} s\n\n{table}");
+    println!(
+        "{tasks} open tasks, {people} people who think {thought:?}, {done} tasks done in {seconds} s\n\n{table}"
+    );
 }
 
 /// One capture as it would be published, and copies of it.
@@ -92,8 +97,8 @@ async fn open_tasks(site: &DeskSite, tasks: u64) {
         "insert into application (application_id) select unnest($1::text[]) where $2 > 0",
         "insert into capture (id, application_id, station, batch, seq, record, record_key, record_sha256,
                               captured_at, tasks_planned)
-         select gen_random_uuid(), id, station, batch, 1, record, record_key, record_sha256, captured_at, true
-         from (select * from capture limit 1) as c, (select unnest($1::text[]) as id) as ids where $2 > 0",
+         select gen_random_uuid(), wanted, station, batch, 1, record, record_key, record_sha256, captured_at, true
+         from (select * from capture limit 1) as c, unnest($1::text[]) as wanted where $2 > 0",
         "insert into task (kind, application_id, capture_id, fields)
          select 'verify', application_id, id, '{phone}' from capture where application_id = any($1) and $2 > 0",
         "insert into task (kind, application_id, capture_id, fields, turn)
@@ -107,7 +112,7 @@ async fn open_tasks(site: &DeskSite, tasks: u64) {
     sqlx::query("analyze").execute(&mut connection).await.expect("analyze");
 }
 
-fn work(person: &Person, kind: &str, time: Duration) -> Times {
+fn work(person: &Person, kind: &str, time: Duration, thought: Duration) -> Times {
     let begun = Instant::now();
     let mut times = Times::default();
     let milliseconds = |since: Instant| since.elapsed().as_secs_f64() * 1000.0;
@@ -123,6 +128,7 @@ fn work(person: &Person, kind: &str, time: Duration) -> Times {
         assert_eq!(person.get(task["fields"][0]["picture"].as_str().expect("a picture")).status, 200);
         times.picture.push(milliseconds(start));
         times.next.extend(sent.map(milliseconds));
+        std::thread::sleep(thought);
         let start = Instant::now();
         sent = Some(start);
         let field = task["fields"][0]["name"].as_str().expect("a name");

@@ -17,6 +17,10 @@ use crate::store::sessions::{self, Visitor};
 #[derive(Clone)]
 pub(super) struct Token(String);
 
+/// Scripts of ours say with it that nobody has touched keys or mouse for a while: what a page asks by itself
+/// does not keep a session that its person has left.
+const UNATTENDED_HEADER: &str = "x-unattended";
+
 /// The header that scripts of ours send with what changes something; other sites cannot read it.
 pub(super) const CSRF_HEADER: &str = "x-csrf-token";
 
@@ -98,7 +102,8 @@ async fn admit(desk: &Desk, access: Access, request: &mut Request) -> Result<(),
         Access::Only(roles) => Some(roles),
     };
     let token = Token::of(desk, request.headers()).ok_or(DeskError::NotLoggedIn)?;
-    let visitor: Visitor = sessions::visitor(&desk.database, token.digest(), desk.limits())
+    let attended = !request.headers().contains_key(UNATTENDED_HEADER);
+    let visitor: Visitor = sessions::visitor(&desk.database, token.digest(), desk.limits(), attended)
         .await?
         .ok_or(DeskError::NotLoggedIn)?;
     if roles.is_some_and(|roles| !roles.contains(&visitor.role)) {

@@ -86,7 +86,8 @@ pub struct Drawn {
     pub probability: f64,
 }
 
-/// Adds a task for each field that was drawn of a capture, and notes that it was done.
+/// Adds a task for each field that was drawn of a capture, and notes that it was done. A capture that a
+/// page came to is drawn of again; what was drawn before stays.
 pub async fn draw(database: &Database, complete: &Complete, drawn: &[Drawn]) -> Result<(), StoreError> {
     let doing = query("draw samples");
     let mut transaction = database.begin().await?;
@@ -102,7 +103,9 @@ pub async fn draw(database: &Database, complete: &Complete, drawn: &[Drawn]) -> 
     for sample in drawn {
         sqlx::query(
             "with drawn as (insert into task (kind, application_id, capture_id, fields)
-                            values ('qa', $1, $2::uuid, array[$3]) returning id)
+                            select 'qa', $1, $2::uuid, array[$3]
+                            where not exists (select from qa_sample where capture_id = $2::uuid and field = $3)
+                            returning id)
              insert into qa_sample (task_id, capture_id, field, form, station, manner, confidence_band, probability)
              select id, $2::uuid, $3, $4, $5, $6, $7, $8 from drawn",
         )

@@ -61,11 +61,12 @@ pub async fn begin(
     transaction.commit().await.map_err(&doing)
 }
 
-/// Whose session it is, if it holds.
+/// Whose session it is, if it holds. `attended`: a person is at it, so that it holds on.
 pub async fn visitor(
     database: &Database,
     token: Sha256,
     limits: Limits,
+    attended: bool,
 ) -> Result<Option<Visitor>, StoreError> {
     let row = sqlx::query(
         "select name, role, seen_at < now() - $4::text::interval as stale
@@ -80,7 +81,7 @@ pub async fn visitor(
     .await
     .map_err(query("look up a session"))?;
     let Some(row) = row else { return Ok(None) };
-    if row.try_get("stale").map_err(corrupt("session"))? {
+    if attended && row.try_get("stale").map_err(corrupt("session"))? {
         sqlx::query("update session set seen_at = now() where token_sha256 = $1")
             .bind(&token.as_bytes()[..])
             .execute(database.pool())

@@ -154,7 +154,7 @@ pub(super) async fn plan(
         .await
         .map_err(&doing)?;
     }
-    sqlx::query("update capture set tasks_planned = true where id = $1::uuid")
+    sqlx::query("update capture set tasks_planned = true, qa_drawn = false where id = $1::uuid")
         .bind(capture.to_string())
         .execute(connection)
         .await

@@ -134,7 +134,12 @@ async fn who_does_nothing_is_logged_out() {
     let site = DeskSite::start().await;
     let keyer = site.person("k1", Role::Keyer).await;
     site.execute("update session set seen_at = now() - interval '29 minutes'").await;
-    assert_eq!(keyer.get("/api/v1/me").status, 200, "and was seen now");
+    let unattended = [("Cookie", keyer.cookie.as_str()), ("X-Unattended", "1")];
+    assert_eq!(ask(site.address, "GET", "/api/v1/me", &unattended, b"").status, 200, "a page by itself");
+    let seen = "select count(*) from session where seen_at > now() - interval '1 minute'";
+    assert_eq!(site.count(seen).await, 0, "keeps nobody logged in");
+    assert_eq!(keyer.get("/api/v1/me").status, 200);
+    assert_eq!(site.count(seen).await, 1, "a person does");
     site.execute("update session set seen_at = now() - interval '31 minutes'").await;
     assert_eq!(keyer.get("/api/v1/me").status, 401);
     let keyer = site.log_in("k1");

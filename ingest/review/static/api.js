@@ -13,15 +13,27 @@ export class Refused extends Error {
 // The server did not answer, or cannot just now; the same call may well work later.
 export class Unreachable extends Error {}
 
+// When keys or mouse were last touched. What a page asks by itself after that keeps no session.
+let touched = Date.now();
+for (const kind of ["keydown", "pointerdown", "pointermove"]) addEventListener(kind, () => (touched = Date.now()), { passive: true });
+const UNATTENDED = 60_000;
+
+function headers() {
+  const unattended = Date.now() - touched > UNATTENDED ? { "x-unattended": "1" } : {};
+  return { "content-type": "application/json", "x-csrf-token": csrf, ...unattended };
+}
+
 let csrf = document.querySelector("meta[name=csrf]")?.content ?? "";
 
 async function send(method, path, body) {
   try {
     return await fetch(path, {
       method,
-      headers: { "content-type": "application/json", "x-csrf-token": csrf },
+      headers: headers(),
       body: body === undefined ? undefined : JSON.stringify(body),
       credentials: "same-origin",
+      // It arrives although the page is left meanwhile.
+      keepalive: method === "POST",
     });
   } catch {
     throw new Unreachable();
@@ -57,7 +69,7 @@ export function leave(path, body) {
   fetch(path, {
     method: "POST",
     keepalive: true,
-    headers: { "content-type": "application/json", "x-csrf-token": csrf },
+    headers: headers(),
     body: JSON.stringify(body),
   }).catch(() => {});
 }
@@ -66,7 +78,7 @@ export function leave(path, body) {
 export async function picture(path) {
   let answer;
   try {
-    answer = await fetch(path);
+    answer = await fetch(path, { headers: headers() });
   } catch {
     throw new Unreachable();
   }

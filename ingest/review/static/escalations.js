@@ -10,20 +10,15 @@ import { Viewer } from "./viewer.js";
 const main = document.getElementById("main");
 const viewer = new Viewer();
 const queue = new Queue(["escalation"]);
-const QUIET = 15_000;
 let task = null;
 
-async function next() {
-  try {
-    task = await queue.next();
-    tell();
-  } catch (error) {
-    tell(words(error), "bad");
-  }
-  if (!task) {
-    show(main, make("section", { class: "card narrow empty" }, make("h1", {}, text("nothing_to_do")), make("p", { class: "quiet" }, text("nothing_to_do_more"))));
-    return setTimeout(next, QUIET);
-  }
+function next() {
+  task = null;
+  queue.show(main, begin);
+}
+
+function begin(found) {
+  task = found;
   viewer.of(task.pages);
   const editor = task.fields.length ? new Editor(task.fields[0], task.urls[0], null, () => null) : null;
   const decision = make("select", { id: "decision" }, ["confirmed", "defect", "rejected"].map((way) => make("option", { value: way }, named("decision", way))));

@@ -9,23 +9,16 @@ import { Viewer } from "./viewer.js";
 const main = document.getElementById("main");
 const viewer = new Viewer();
 const queue = new Queue(["page", "duplicate"]);
-const QUIET = 15_000;
 let task = null;
 
-async function next() {
-  try {
-    task = await queue.next();
-    tell();
-  } catch (error) {
-    tell(words(error), "bad");
-  }
-  if (!task) {
-    show(main, make("section", { class: "card narrow empty" }, make("h1", {}, text("nothing_to_do")), make("p", { class: "quiet" }, text("nothing_to_do_more"))));
-    return setTimeout(next, QUIET);
-  }
-  viewer.of([...task.pages, ...(task.earlier?.pages ?? [])]);
-  if (task.kind === "page") pageTask();
-  else duplicateTask();
+function next() {
+  task = null;
+  queue.show(main, (found) => {
+    task = found;
+    viewer.of([...task.pages, ...(task.earlier?.pages ?? [])]);
+    if (task.kind === "page") pageTask();
+    else duplicateTask();
+  });
 }
 
 function end(path, body) {

@@ -11,26 +11,20 @@ import { Viewer } from "./viewer.js";
 const main = document.getElementById("main");
 const viewer = new Viewer();
 const queue = new Queue(["qa"]);
-const QUIET = 15_000;
 const rates = make("section", { class: "card" });
 const stage = make("div", { class: "stage" });
 let task = null;
 let editor = null;
 let standing = null;
 
-async function next() {
+function next() {
   [task, editor, standing] = [null, null, null];
   tellRates();
-  try {
-    task = await queue.next();
-    tell();
-  } catch (error) {
-    tell(words(error), "bad");
-  }
-  if (!task) {
-    show(stage, make("section", { class: "card empty" }, make("h1", {}, text("nothing_to_do")), make("p", { class: "quiet" }, text("nothing_to_do_more"))));
-    return setTimeout(next, QUIET);
-  }
+  queue.show(stage, begin);
+}
+
+function begin(found) {
+  task = found;
   viewer.of(task.pages);
   editor = new Editor(task.fields[0], task.urls[0], null, () => null);
   const key = (name, label, action) => make("li", {}, make("button", { type: "button", class: "quiet", tabindex: "-1", onclick: action }, make("kbd", {}, name), text(label)));

@@ -2,30 +2,58 @@
 // way to it is gone for a while.
 
 import { Refused, Unreachable, leave, picture, post, text, words } from "./api.js";
-import { tell } from "./dom.js";
+import { make, show, tell } from "./dom.js";
 
 const LONGEST_PAUSE = 8000;
+
+// How often a page without work looks for some.
+const QUIET = 15_000;
 
 export class Queue {
   constructor(kinds) {
     this.kinds = kinds;
     this.skipped = [];
     this.held = new Map();
+    // Tasks that come before others: what a person was at when an earlier one came back.
+    this.first = [];
     this.ahead = null;
     this.unsent = 0;
-    setInterval(() => this.renew(), 20_000);
+    setInterval(() => this.renew(), 1000);
     addEventListener("pagehide", () => this.leave());
+    // A page that the browser kept has given its tasks back.
+    addEventListener("pageshow", (event) => event.persisted && location.reload());
     addEventListener("beforeunload", (event) => {
       if (this.unsent) event.preventDefault();
     });
   }
 
+  // Has `begin` show the next task; says in `place` where there is none, and looks again by itself.
+  async show(place, begin) {
+    clearTimeout(this.waiting);
+    try {
+      const task = await this.next();
+      if (!this.unsent) tell();
+      if (task) return begin(task);
+      show(place, make("section", { class: "card narrow empty" },
+        make("h1", {}, text("nothing_to_do")), make("p", { class: "quiet" }, text("nothing_to_do_more"))));
+    } catch (error) {
+      tell(words(error), "bad");
+    }
+    this.waiting = setTimeout(() => this.show(place, begin), QUIET);
+  }
+
   // The next task with its fields' pictures; none where nothing waits.
   async next() {
+    if (this.first.length) return this.first.shift();
     const ready = this.ahead ?? this.claim();
     this.ahead = null;
-    const task = await ready;
-    return task;
+    try {
+      return await ready;
+    } catch (error) {
+      // Nothing is typed yet that could be lost.
+      if (error instanceof Refused && error.code === "not_logged_in" && !this.unsent) location.assign("/login");
+      throw error;
+    }
   }
 
   // Fetches the task after this one while a person works on it.
@@ -44,6 +72,7 @@ export class Queue {
 
   async hold(task) {
     this.held.set(task.id, task);
+    task.renewed = Date.now();
     const pictures = task.fields.map((field) => (field.picture ? picture(field.picture).catch(() => null) : null));
     task.urls = await Promise.all(pictures);
     return task;
@@ -51,6 +80,8 @@ export class Queue {
 
   async renew() {
     for (const task of this.held.values()) {
+      if (task.stale || Date.now() - task.renewed < (task.lease_seconds * 1000) / 3) continue;
+      task.renewed = Date.now();
       try {
         await post(`/api/v1/tasks/${task.id}/renew`, { epoch: task.epoch });
       } catch (error) {
@@ -63,7 +94,9 @@ export class Queue {
   }
 
   leave() {
-    for (const task of this.held.values()) leave(`/api/v1/tasks/${task.id}/give-back`, { epoch: task.epoch });
+    // What is on its way to the server is not given back: it might be there first.
+    const idle = [...this.held.values()].filter((task) => !task.ending);
+    for (const task of idle) leave(`/api/v1/tasks/${task.id}/give-back`, { epoch: task.epoch });
     this.held.clear();
   }
 
@@ -71,6 +104,7 @@ export class Queue {
   // server cannot be reached, it is sent again and again.
   async end(task, path, body, back) {
     this.unsent += 1;
+    task.ending = true;
     let pause = 250;
     for (;;) {
       try {
@@ -81,6 +115,7 @@ export class Queue {
       } catch (error) {
         const again = error instanceof Unreachable || (error instanceof Refused && error.code === "not_logged_in");
         if (!again) {
+          task.ending = false;
           this.sent();
           back(error);
           return null;

@@ -10,31 +10,26 @@ import { Viewer } from "./viewer.js";
 const main = document.getElementById("main");
 const viewer = new Viewer();
 const queue = new Queue([]);
-const QUIET = 15_000;
 
 let task = null;
 let editors = [];
 let place = 0;
 // The task that was submitted last, for who sees a slip only now.
 let last = null;
-let waiting = null;
 
-async function next() {
-  clearTimeout(waiting);
-  try {
-    const found = await queue.next();
-    if (found) return begin(found);
-    task = null;
-    tell();
-    show(main, make("section", { class: "card narrow empty" }, make("h1", {}, text("nothing_to_do")), make("p", { class: "quiet" }, text("nothing_to_do_more"))));
-  } catch (error) {
-    tell(words(error), "bad");
-  }
-  waiting = setTimeout(next, task ? 1000 : QUIET);
+function next() {
+  queue.show(main, (found) => begin(found));
 }
 
-function begin(found, entries = null, at = 0) {
-  clearTimeout(waiting);
+// The task in hand waits for another one, with what is typed in it.
+function putAside() {
+  if (!task) return;
+  task.draft = editors.map((editor) => ({ outcome: editor.outcome, text: editor.input.value }));
+  queue.first.unshift(task);
+}
+
+function begin(found, entries = found.draft, at = 0) {
+  clearTimeout(queue.waiting);
   task = found;
   const before = (field, number) => entries?.[number] && { outcome: entries[number].outcome, value: entries[number].text } || field.entered;
   editors = task.fields.map((field, number) =>
@@ -93,7 +88,8 @@ function keys() {
 }
 
 addEventListener("keydown", (event) => {
-  if (!task || event.isComposing || document.querySelector("dialog[open]")) return;
+  if (event.isComposing || document.querySelector("dialog[open]")) return;
+  if (!task) return event.key === "Escape" && undo();
   const digit = Number(event.key);
   const editor = editors[place];
   if (editor.buttons && digit >= 1 && digit <= editor.buttons.length && !event.ctrlKey && !event.altKey) {
@@ -143,8 +139,7 @@ function back(sent, entries, error) {
     kept(sent, entries);
     return;
   }
-  const left = task;
-  if (left) queue.ahead = Promise.resolve(left);
+  putAside();
   begin(sent, entries, Math.max(0, at));
   tell(words(error), "bad");
   if (fault) editors[place].refuse(fault.code);
@@ -173,14 +168,14 @@ async function skip() {
 }
 
 async function undo() {
-  if (place > 0) return turn(place - 1);
+  if (task && place > 0) return turn(place - 1);
   if (!last) return;
   try {
     const id = last.id;
     last = null;
     const reopened = await queue.reopen(id);
-    queue.ahead = Promise.resolve(task);
-    begin(reopened, null, reopened.fields.length - 1);
+    putAside();
+    begin(reopened, undefined, reopened.fields.length - 1);
   } catch (error) {
     tell(error instanceof Refused ? text("too_late") : words(error), "bad");
   }
