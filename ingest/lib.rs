@@ -12,7 +12,6 @@
 //! - [`score`]: readings and evidence to calibrated confidences and dispositions.
 //! - [`publish`]: the record of a capture, its images, and their keys.
 //! - [`pipeline`]: the one place that says the order of the stages.
-//!
 //! - [`review`]: the web application of the people who verify, key and look up.
 //!
 //! Around it: [`audit`] (seals over events), [`metrics`], [`store`] (PostgreSQL and objects), [`fleet`] (jobs, reader processes, quarantine),

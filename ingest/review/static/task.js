@@ -87,7 +87,7 @@ export class Queue {
       } catch (error) {
         if (error instanceof Refused && error.code === "stale") {
           task.stale = true;
-          task.onstale?.();
+          if (!task.ending) task.onstale?.();
         }
       }
     }
