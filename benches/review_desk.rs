@@ -15,6 +15,7 @@ mod database;
 mod desk;
 #[path = "../tests/review_desk/http.rs"]
 mod http;
+#[allow(dead_code, reason = "tests use the rest of it")]
 #[path = "../tests/support/readings.rs"]
 mod readings;
 

@@ -6,6 +6,7 @@ mod arrivals;
 #[path = "support/database.rs"]
 mod database;
 #[path = "support/readings.rs"]
+#[expect(dead_code, reason = "what these tests do not need")]
 mod readings;
 
 use chrono::DateTime;

@@ -2,8 +2,10 @@
 //! its newest links kept elsewhere; and the service's role cannot change it at all.
 
 #[path = "support/arrivals.rs"]
+#[expect(dead_code, reason = "what these tests do not need")]
 mod arrivals;
 #[path = "support/database.rs"]
+#[expect(dead_code, reason = "what these tests do not need")]
 mod database;
 
 use std::path::Path;

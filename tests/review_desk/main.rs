@@ -13,6 +13,7 @@ mod http;
 mod in_the_browser;
 mod pages_without_an_id;
 mod people_settle_fields;
+#[allow(dead_code, reason = "other tests use the rest of it")]
 #[path = "../support/readings.rs"]
 mod readings;
 mod second_looks;
