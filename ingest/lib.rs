@@ -13,21 +13,24 @@
 //! - [`publish`]: the record of a capture, its images, and their keys.
 //! - [`pipeline`]: the one place that says the order of the stages.
 //! - [`review`]: the web application of the people who verify, key and look up.
+//! - [`export`]: transfer files for the bank, and what checks them.
 //!
 //! Around it: [`audit`] (seals over events), [`metrics`], [`store`] (PostgreSQL and objects), [`fleet`] (jobs, reader processes, quarantine),
 //! [`simulate`] (fills in and "scans" forms), [`evaluate`] (records against truth) and [`cli`]. The words of the field are in
-//! [`application_id`], [`digest`], [`geometry`], [`kana`], [`turn`] and [`register`]; the banks that
+//! [`application_id`], [`bank_account`], [`digest`], [`geometry`], [`kana`], [`turn`] and [`register`]; the banks that
 //! exist are in [`reference`]; what an
 //! operator may set is in [`settings`].
 
 pub(crate) mod account;
 pub mod application_id;
 pub mod audit;
+pub mod bank_account;
 pub mod check;
 pub mod cli;
 pub mod decode;
 pub mod digest;
 pub mod evaluate;
+pub mod export;
 pub mod fleet;
 pub mod form;
 pub mod geometry;

@@ -41,6 +41,7 @@ pub struct Paths {
     pub calibration: PathBuf,
     pub banks: PathBuf,
     pub bank_aliases: PathBuf,
+    pub transfer: PathBuf,
 }
 
 impl Paths {
@@ -278,8 +279,8 @@ impl Settings {
         }
         settings.objects.check().map_err(|message| invalid(message.to_owned()))?;
         let home = path.parent().and_then(Path::parent).unwrap_or(Path::new(""));
-        let Paths { forms, models, vendor, calibration, banks, bank_aliases } = &mut settings.paths;
-        for path in [forms, models, vendor, calibration, banks, bank_aliases] {
+        let Paths { forms, models, vendor, calibration, banks, bank_aliases, transfer } = &mut settings.paths;
+        for path in [forms, models, vendor, calibration, banks, bank_aliases, transfer] {
             *path = home.join(&*path);
         }
         if let Some(path) = &mut settings.objects.keys_file {

@@ -24,6 +24,7 @@ mod serve;
 mod service;
 mod simulate;
 mod status;
+mod transfer;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -107,6 +108,8 @@ enum Command {
     /// Fill in and "scan" forms, with the truth about every page
     Simulate(simulate::Arguments),
     Status(status::Arguments),
+    /// Check files that go to the bank
+    Transfer(transfer::Arguments),
 }
 
 impl Common {
@@ -193,6 +196,7 @@ pub fn main() -> ExitCode {
         Command::Restore(arguments) => backup::restore(&common, arguments),
         Command::Simulate(arguments) => simulate::run(&common, arguments),
         Command::Status(arguments) => status::run(&common, arguments),
+        Command::Transfer(arguments) => transfer::run(&common, arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
