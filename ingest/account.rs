@@ -18,6 +18,20 @@ impl Account {
         Ok(Self::listed(name, &fs::read_to_string(PASSWD)?))
     }
 
+    /// The name of the user that this program runs as, if the machine has one.
+    pub fn own_name() -> io::Result<Option<String>> {
+        let user = rustix::process::getuid().as_raw();
+        Ok(Self::name_of(user, &fs::read_to_string(PASSWD)?))
+    }
+
+    fn name_of(user: u32, passwd: &str) -> Option<String> {
+        passwd.lines().find_map(|line| {
+            let parts: Vec<&str> = line.split(':').collect();
+            let &[name, _, found, _, ..] = parts.as_slice() else { return None };
+            (found.parse() == Ok(user)).then(|| name.to_owned())
+        })
+    }
+
     /// The account of a user by a file in the format of /etc/passwd.
     fn listed(name: &str, passwd: &str) -> Option<Self> {
         passwd.lines().find_map(|line| {
@@ -38,5 +52,7 @@ mod tests {
             "root:x:0:0:root:/root:/bin/sh\npostgres2:x:7:7::/:/bin/sh\npostgres:x:101:104::/:/bin/sh\n";
         assert_eq!(Account::listed("postgres", passwd), Some(Account { user: 101, group: 104 }));
         assert_eq!(Account::listed("postgre", passwd), None);
+        assert_eq!(Account::name_of(101, passwd).as_deref(), Some("postgres"));
+        assert_eq!(Account::name_of(10, passwd), None);
     }
 }

@@ -13,7 +13,9 @@
 //! - [`publish`]: the record of a capture, its images, and their keys.
 //! - [`pipeline`]: the one place that says the order of the stages.
 //! - [`review`]: the web application of the people who verify, key and look up.
+//! - [`approve`]: what may be paid, and the state that an application is in.
 //! - [`export`]: transfer files for the bank, and what checks them.
+//! - [`public_page`]: 13 digits in, one sentence out.
 //!
 //! Around it: [`audit`] (seals over events), [`metrics`], [`store`] (PostgreSQL and objects), [`fleet`] (jobs, reader processes, quarantine),
 //! [`simulate`] (fills in and "scans" forms), [`evaluate`] (records against truth) and [`cli`]. The words of the field are in
@@ -23,6 +25,7 @@
 
 pub(crate) mod account;
 pub mod application_id;
+pub mod approve;
 pub mod audit;
 pub mod bank_account;
 pub mod check;
@@ -40,6 +43,7 @@ pub mod kana;
 pub mod metrics;
 pub mod page;
 pub mod pipeline;
+pub mod public_page;
 pub mod publish;
 pub mod read;
 pub mod reference;

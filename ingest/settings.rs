@@ -2,13 +2,16 @@
 //! is compiled in; a file given by the operator is laid over them key by key.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use serde::Deserialize;
 
+use crate::check::Rules;
 use crate::form::Symbology;
+use crate::reference::BankTable;
 
 const DEFAULTS: &str = include_str!("../config/uketsuke.toml");
 
@@ -24,8 +27,10 @@ pub struct Settings {
     pub page: Page,
     pub identify: Identify,
     pub read: Read,
+    pub check: Check,
     pub score: Score,
     pub publish: Publish,
+    pub public_page: PublicPage,
     pub objects: Objects,
     pub readers: Readers,
     pub jobs: Jobs,
@@ -102,6 +107,23 @@ pub struct Read {
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct Check {
+    /// 0: amounts of the register are taken as they are.
+    pub yen_per_member: u64,
+    /// ISO 8601.
+    pub first_day: NaiveDate,
+    pub households_per_account: u64,
+}
+
+impl Check {
+    /// The rules with these settings.
+    pub fn rules<'a>(&self, banks: Option<&'a BankTable>) -> Rules<'a> {
+        Rules { banks, yen_per_member: NonZeroU64::new(self.yen_per_member), first_day: self.first_day }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Score {
     pub accept_provisional: bool,
     pub drift_window: u64,
@@ -112,6 +134,18 @@ pub struct Score {
 #[serde(deny_unknown_fields)]
 pub struct Publish {
     pub jpeg_quality: u8,
+}
+
+/// What the public page answers, and how often.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublicPage {
+    /// Answers leave at multiples of this after they were asked for.
+    #[serde(rename = "answer_after_seconds", deserialize_with = "seconds")]
+    pub answer_after: Duration,
+    pub per_client_minute: u32,
+    pub all_per_second: u32,
+    pub behind_proxy: bool,
 }
 
 /// How objects are kept: encrypted or not, and what S3 needs to be told.

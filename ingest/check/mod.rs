@@ -1,71 +1,48 @@
 //! Findings about a capture. Pure functions over values that were fetched beforehand.
 //!
 //! The rules here are those that every form shares; they look at a field of the standard names
-//! where the form has one, and say nothing where it has not.
+//! where the form has one, and say nothing where it has not. They look at what the machine read, and,
+//! when people have decided, at what they decided: the same rules, the same findings.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+mod account;
+mod finding;
+mod holder;
+mod household;
+mod pages;
+mod values;
 
-use crate::application_id::ApplicationId;
+use std::num::NonZeroU64;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+pub use account::{
+    ACCOUNT_NUMBER, ACCOUNT_ROUTE, ACCOUNT_TYPE, Account, BANK_CODE, BANK_NAME, BRANCH_CODE, BRANCH_NAME,
+    Route, YUCHO_NUMBER, YUCHO_SYMBOL, account,
+};
+pub use finding::{Defect, Finding, FindingCode, Severity};
+pub use holder::{HolderCase, compare};
+pub use household::{ALIASES, APPLICATION_DATE, HOLDER, SIGNATURE};
+pub use pages::sides_disagree;
+pub use values::{Content, Values};
+
 use crate::form::Form;
 use crate::identify::Identity;
-use crate::read::{FieldReading, InkState};
+use crate::read::FieldReading;
+use crate::reference::BankTable;
+use crate::register::Household;
 
-/// Names of standard fields that rules speak of.
+/// The mark for no payment.
 pub const DECLINED: &str = "declined";
-const SIGNATURE: &str = "signature";
-const ACCOUNT_ROUTE: &str = "account_route";
-const BANK_ACCOUNT: &[&str] = &["account_number"];
-const YUCHO_ACCOUNT: &[&str] = &["yucho_symbol", "yucho_number"];
-const HOLDER: &str = "account_holder_kana";
 
-/// What a check found wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Finding {
-    pub code: FindingCode,
-    pub severity: Severity,
-    /// Without personal data.
-    pub message: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum FindingCode {
-    /// The application ID is not in the register.
-    NotInRegister,
-    /// A page of the form is not in the capture.
-    MissingPage,
-    /// Two pages that followed each other in the scan carry different applications, each of which
-    /// lacks the page that the other has.
-    SheetSidesDisagree,
-    /// The page's marks were not found where the form has them; it was not read.
-    NotRegistered,
-    /// The ID was legible in one of the page's two symbols only.
-    SingleSymbol,
-    /// No second decoder read any of the page's symbols.
-    Unconfirmed,
-    /// The same application was captured before.
-    DuplicateApplication,
-    /// The applicant marked that no payment is wanted.
-    Declined,
-    /// No ink where the applicant signs.
-    SignatureMissing,
-    /// Neither or both of the bank account and the Japan Post account are filled in, or the mark
-    /// says the other one.
-    AccountRoute,
-    /// The account holder is blank.
-    HolderBlank,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Worth knowing.
-    Info,
-    /// A person must look.
-    Warning,
-    /// The application cannot be paid as it is.
-    Error,
+/// What the rules are measured by.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// None where the table was not fetched: nothing is said of banks and branches.
+    pub banks: Option<&'a BankTable>,
+    /// None: amounts of the register are taken as they are.
+    pub yen_per_member: Option<NonZeroU64>,
+    /// Nobody could apply before.
+    pub first_day: NaiveDate,
 }
 
 /// A page of a capture, as the checks see it.
@@ -77,119 +54,89 @@ pub struct CheckedPage<'a> {
 }
 
 /// What is known of the capture beside its pages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Circumstances {
-    pub in_register: bool,
+    /// None where the application is not in the register.
+    pub household: Option<Household>,
     pub duplicate: bool,
+    pub received_at: DateTime<Utc>,
 }
 
-/// All findings about one capture, in the order of the codes.
+/// All findings about one capture: of its circumstances, its pages, its fields.
 pub fn check_capture(
     form: &Form,
     pages: &[CheckedPage<'_>],
     readings: &[&FieldReading],
-    circumstances: Circumstances,
+    circumstances: &Circumstances,
+    rules: &Rules<'_>,
 ) -> Vec<Finding> {
+    let mut findings = check_circumstances(circumstances);
+    findings.extend(pages::pages(form, pages));
+    findings.extend(check_values(&Values::of_readings(readings), circumstances, rules).0);
+    findings
+}
+
+/// What is to be said before any field is looked at.
+pub fn check_circumstances(circumstances: &Circumstances) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut add = |code, severity, message: String| findings.push(Finding { code, severity, message });
-    if !circumstances.in_register {
-        add(
+    if circumstances.household.is_none() {
+        findings.push(Finding::new(
             FindingCode::NotInRegister,
             Severity::Error,
-            "the application ID is not in the register".to_owned(),
-        );
-    }
-    for page in &form.pages {
-        if !pages.iter().any(|checked| checked.identity.page == page.number) {
-            add(
-                FindingCode::MissingPage,
-                Severity::Warning,
-                format!("page {} of the form is missing", page.number),
-            );
-        }
-    }
-    for page in pages {
-        let number = page.identity.page;
-        if !page.registered {
-            add(
-                FindingCode::NotRegistered,
-                Severity::Warning,
-                format!("page {number} was not read: its marks are not where the form has them"),
-            );
-        }
-        if page.identity.carried_by.len() < 2 {
-            add(
-                FindingCode::SingleSymbol,
-                Severity::Info,
-                format!("only one symbol of page {number} was legible"),
-            );
-        }
-        if !page.identity.confirmed {
-            add(
-                FindingCode::Unconfirmed,
-                Severity::Info,
-                format!("no second decoder read a symbol of page {number}"),
-            );
-        }
+            "the application ID is not in the register",
+            "申請番号が台帳にありません",
+        ));
     }
     if circumstances.duplicate {
-        add(
+        let finding = Finding::new(
             FindingCode::DuplicateApplication,
             Severity::Error,
-            "this application was captured before".to_owned(),
+            "this application was captured before",
+            "同じ申請番号の申請書が既に届いています",
         );
-    }
-    for (code, severity, message) in check_fields(readings) {
-        add(code, severity, message.to_owned());
+        findings.push(finding.of_defect(Defect::D16));
     }
     findings
 }
 
-/// What is told of a page whose facing side carries another application.
-pub fn sides_disagree(page: u32, other: ApplicationId) -> Finding {
-    Finding {
-        code: FindingCode::SheetSidesDisagree,
-        severity: Severity::Error,
-        message: format!("page {page} was scanned next to a page of application {other}"),
-    }
+/// Findings about the fields, and the account that they name.
+pub fn check_values(
+    values: &Values,
+    circumstances: &Circumstances,
+    rules: &Rules<'_>,
+) -> (Vec<Finding>, Account) {
+    let household = circumstances.household.as_ref();
+    let account = account(values, rules.banks);
+    let received_on = circumstances.received_at.with_timezone(&JAPAN).date_naive();
+    let mut findings: Vec<Finding> = household::declined(values).into_iter().collect();
+    findings.extend(household::signature(values));
+    findings.extend(household::date(values, received_on, rules));
+    findings.extend(account.findings.iter().cloned());
+    findings.extend(household::holder(values, household));
+    findings.extend(household.and_then(|household| household::amount(household, rules)));
+    (findings, account)
 }
 
-fn check_fields(readings: &[&FieldReading]) -> Vec<(FindingCode, Severity, &'static str)> {
-    let mut found = Vec::new();
-    let field = |name: &str| readings.iter().find(|reading| reading.field == name);
-    let blank = |name: &str| field(name).is_some_and(|reading| reading.state == InkState::Blank);
-    let filled = |names: &[&str]| {
-        names.iter().any(|name| field(name).is_some_and(|reading| reading.state != InkState::Blank))
-    };
-    if field(DECLINED).is_some_and(|reading| reading.state != InkState::Blank) {
-        found.push((FindingCode::Declined, Severity::Error, "the mark for no payment has ink"));
-    }
-    if blank(SIGNATURE) {
-        found.push((FindingCode::SignatureMissing, Severity::Error, "the signature is missing"));
-    }
-    let has_accounts = |names: &[&str]| names.iter().any(|name| field(name).is_some());
-    if has_accounts(BANK_ACCOUNT) && has_accounts(YUCHO_ACCOUNT) {
-        let route = field(ACCOUNT_ROUTE).and_then(|reading| reading.value.as_deref());
-        let message = match (filled(BANK_ACCOUNT), filled(YUCHO_ACCOUNT), route) {
-            (false, false, _) => Some("no account is filled in"),
-            (true, true, _) => Some("two accounts are filled in"),
-            (true, false, Some("yucho")) => Some("the mark says Japan Post, the bank account is filled in"),
-            (false, true, Some("bank")) => Some("the mark says bank, the Japan Post account is filled in"),
-            _ => None,
-        };
-        if let Some(message) = message {
-            found.push((FindingCode::AccountRoute, Severity::Error, message));
-        }
-    }
-    if blank(HOLDER) {
-        found.push((FindingCode::HolderBlank, Severity::Error, "the account holder is blank"));
-    }
-    found
+/// Nine hours east: dates are those of the people who write them.
+const JAPAN: chrono::FixedOffset = match chrono::FixedOffset::east_opt(9 * 3600) {
+    Some(offset) => offset,
+    None => panic!("nine hours are less than a day"),
+};
+
+/// Told where more households than usual name the same account.
+pub fn same_account(households: u64) -> Finding {
+    Finding::new(
+        FindingCode::SameAccount,
+        Severity::Error,
+        format!("{households} other households are paid to the same account"),
+        format!("同じ口座が他の{households}世帯で指定されています"),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::read::InkState;
 
     fn reading(field: &str, value: Option<&str>) -> FieldReading {
         FieldReading {
@@ -205,20 +152,15 @@ mod tests {
     fn codes(fields: &[(&str, Option<&str>)]) -> Vec<FindingCode> {
         let readings: Vec<FieldReading> = fields.iter().map(|&(name, value)| reading(name, value)).collect();
         let readings: Vec<&FieldReading> = readings.iter().collect();
-        check_fields(&readings).into_iter().map(|(code, ..)| code).collect()
-    }
-
-    #[test]
-    fn exactly_one_account_is_filled_in() {
-        let bank = ("account_number", Some("1234567"));
-        let yucho = [("yucho_symbol", Some("10980")), ("yucho_number", Some("12345671"))];
-        let no_yucho = [("yucho_symbol", None), ("yucho_number", None)];
-        assert_eq!(codes(&[bank, no_yucho[0], no_yucho[1]]), []);
-        assert_eq!(codes(&[("account_number", None), yucho[0], yucho[1]]), []);
-        assert_eq!(codes(&[bank, yucho[0], no_yucho[1]]), [FindingCode::AccountRoute]);
-        assert_eq!(codes(&[("account_number", None), no_yucho[0], no_yucho[1]]), [FindingCode::AccountRoute]);
-        let wrong_mark = ("account_route", Some("yucho"));
-        assert_eq!(codes(&[wrong_mark, bank, no_yucho[0], no_yucho[1]]), [FindingCode::AccountRoute]);
+        let circumstances = Circumstances {
+            household: None,
+            duplicate: false,
+            received_at: DateTime::from_timestamp(1_592_000_000, 0).expect("a time"),
+        };
+        let first_day = NaiveDate::from_ymd_opt(2020, 4, 27).expect("a date");
+        let rules = Rules { banks: None, yen_per_member: None, first_day };
+        let (findings, _) = check_values(&Values::of_readings(&readings), &circumstances, &rules);
+        findings.into_iter().map(|finding| finding.code).collect()
     }
 
     #[test]

@@ -2,12 +2,14 @@
 //! to stdout, progress and errors to stderr; the exit code is 0, 1 (it failed) or 2 (wrong usage).
 
 mod accounts;
+mod applications;
 mod audit;
 mod backup;
 mod calibrate;
 mod doctor;
 mod erase;
 mod evaluate;
+mod export;
 mod forms;
 mod health;
 mod ingest;
@@ -33,6 +35,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::account::Account;
+use crate::reference::{BankTable, ReferenceError};
+use crate::settings::Settings;
 use crate::store::objects::Location;
 use crate::store::{Database, StoreError};
 
@@ -79,6 +84,8 @@ pub(crate) enum LogFormat {
 enum Command {
     /// Look after the accounts of the people at the review desk
     Accounts(accounts::Arguments),
+    /// What may be paid, and what holds it back
+    Applications(applications::Arguments),
     /// Prove that no event was changed, and export the proof
     Audit(audit::Arguments),
     Backup(backup::Arguments),
@@ -87,6 +94,8 @@ enum Command {
     Forms(forms::Arguments),
     Ingest(ingest::Arguments),
     Evaluate(evaluate::Arguments),
+    /// What leaves the house: transfers to the bank, states to the municipality
+    Export(export::Arguments),
     Serve(serve::Arguments),
     Inspect(inspect::Arguments),
     Doctor(doctor::Arguments),
@@ -108,7 +117,7 @@ enum Command {
     /// Fill in and "scan" forms, with the truth about every page
     Simulate(simulate::Arguments),
     Status(status::Arguments),
-    /// Check files that go to the bank
+    /// Check files that go to the bank, and take back what it could not pay
     Transfer(transfer::Arguments),
 }
 
@@ -135,8 +144,29 @@ fn free_bytes(folder: &Path) -> std::io::Result<u64> {
     Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
+/// The table of banks, where it was fetched.
+fn banks(settings: &Settings) -> anyhow::Result<Option<BankTable>> {
+    match BankTable::load(&settings.paths.banks, &settings.paths.bank_aliases) {
+        Ok(table) => Ok(Some(table)),
+        Err(ReferenceError::Missing(path)) => {
+            tracing::warn!(
+                "{}: there is no table of banks; codes are not looked up (scripts/setup fetches it)",
+                path.display()
+            );
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Who is named in events as the one that acted, for commands typed by a person.
 const OPERATOR: &str = "command line";
+
+/// Who typed the command: whom sudo was used by, else as whom the program runs.
+fn login_name() -> Option<String> {
+    let by_sudo = std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
+    by_sudo.or_else(|| Account::own_name().ok().flatten())
+}
 
 /// Runs work with the database, and closes it behind.
 fn with_database<T>(
@@ -176,12 +206,14 @@ pub fn main() -> ExitCode {
     log_to_stderr(&command, common.log_format);
     let result = match command {
         Command::Accounts(arguments) => accounts::run(&common, arguments),
+        Command::Applications(arguments) => applications::run(&common, arguments),
         Command::Audit(arguments) => audit::run(&common, arguments),
         Command::Backup(arguments) => backup::run(&common, arguments),
         Command::Calibrate(arguments) => calibrate::run(&common, arguments),
         Command::Forms(arguments) => forms::run(&common, arguments),
         Command::Ingest(arguments) => ingest::run(&common, arguments),
         Command::Evaluate(arguments) => evaluate::run(&common, arguments),
+        Command::Export(arguments) => export::run(&common, arguments),
         Command::Serve(arguments) => serve::run(&common, arguments),
         Command::Inspect(arguments) => inspect::run(&common, arguments),
         Command::Doctor(arguments) => doctor::run(&common, arguments),

@@ -22,6 +22,7 @@ use crate::intake::{
     self, Afterwards, ArrivedFile, Full, Reception, Sighting, TakeInError, Waiting, escaped, is_whole,
 };
 use crate::metrics::{FileEnd, Metrics, ObjectUser};
+use crate::public_page::PublicPage;
 use crate::review;
 use crate::settings::{self, Settings};
 use crate::store::jobs;
@@ -56,6 +57,8 @@ enum Role {
     Work,
     /// The review desk, for people with an account (`uketsuke accounts add`); put a proxy with TLS before it
     Web,
+    /// Answers the public's question how an application stands; by itself only
+    Status,
 }
 
 /// How long the last answers may take; each waits 2 s for the database at most.
@@ -75,6 +78,25 @@ async fn serve(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
         format!("{}: cannot listen; name another address with --listen", arguments.listen)
     })?;
     let address = listener.local_addr().unwrap_or(arguments.listen);
+    if roles.contains(&Role::Status) {
+        // A process that strangers talk to holds no readers, no objects and no other pages.
+        anyhow::ensure!(
+            roles.len() == 1,
+            "the role 'status' runs in a process of its own; start another one"
+        );
+        let database = common.database().await?;
+        let page = PublicPage::new(database.clone(), settings.public_page);
+        tracing::info!(%address, "the public page is ready");
+        let told = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        page.serve(listener, told).await.context("the public page has ended")?;
+        database.close().await;
+        return Ok(());
+    }
     let service = Service::start(common, settings).await?;
     let (stop, stopped) = watch::channel(false);
 

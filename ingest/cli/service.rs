@@ -39,6 +39,7 @@ impl Service {
             );
         }
         let forms = Arc::new(Forms::load_dir(&settings.paths.forms)?);
+        let banks = super::banks(&settings)?.map(Arc::new);
         std::fs::create_dir_all(&common.data).with_context(|| {
             format!("{}: cannot be made; name another folder with --data", common.data.display())
         })?;
@@ -60,6 +61,7 @@ impl Service {
             readers,
             forms,
             scorer,
+            banks,
             settings: settings.clone(),
             name,
             metrics: metrics.clone(),

@@ -3,12 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 
-use super::Common;
+use super::applications::By;
+use super::{Common, with_database};
+use crate::application_id::{ApplicationId, ApplicationIdError};
+use crate::approve::ReturnReason;
 use crate::export::{self, Fault, Report};
-use crate::reference::{BankTable, ReferenceError};
 use crate::settings::Settings;
+use crate::store::Database;
+use crate::store::returned_payments::{ReturnedPayment, TakenBack, take_back};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -27,17 +32,29 @@ enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Take back payments that the bank could not carry out: their applications are reopened
+    ///
+    /// CSV in UTF-8 with the columns application_id (or the 20 digits of 顧客コード), pay_on (the date
+    /// of the transfer, 2020-06-30) and reason (number, holder, closed, other); further columns are
+    /// ignored. Loading a file again changes nothing.
+    Returns {
+        #[arg(value_name = "FILE.csv")]
+        file: PathBuf,
+        #[command(flatten)]
+        by: By,
+    },
 }
 
 pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Verify { file } => verify(common, &file),
+        Command::Returns { file, by } => returns(common, &file, &by.name()?),
     }
 }
 
 fn verify(common: &Common, path: &Path) -> anyhow::Result<()> {
     let bytes = std::fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
-    let banks = banks(&Settings::load(common.config.as_deref())?)?;
+    let banks = super::banks(&Settings::load(common.config.as_deref())?)?;
     let report = export::verify(&bytes, banks.as_ref());
     if common.json {
         println!("{}", serde_json::to_string(&report)?);
@@ -47,21 +64,6 @@ fn verify(common: &Common, path: &Path) -> anyhow::Result<()> {
     let faults = report.faults.len();
     anyhow::ensure!(faults == 0, "{}: {faults} faults; the bank would refuse the file", path.display());
     Ok(())
-}
-
-/// The table of banks, where it was fetched.
-pub(super) fn banks(settings: &Settings) -> anyhow::Result<Option<BankTable>> {
-    match BankTable::load(&settings.paths.banks, &settings.paths.bank_aliases) {
-        Ok(table) => Ok(Some(table)),
-        Err(ReferenceError::Missing(path)) => {
-            tracing::warn!(
-                "{}: there is no table of banks; codes are not looked up (scripts/setup fetches it)",
-                path.display()
-            );
-            Ok(None)
-        }
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn print(report: &Report) {
@@ -76,4 +78,70 @@ fn print(report: &Report) {
         report.faults.len(),
         report.notices.len()
     );
+}
+
+#[derive(serde::Deserialize)]
+struct ReturnRow {
+    application_id: String,
+    pay_on: String,
+    reason: String,
+}
+
+/// An application ID, or the customer codes that transfer files carry it in.
+fn reference(text: &str) -> Result<ApplicationId, ApplicationIdError> {
+    match text.strip_prefix("0000000") {
+        Some(id) if text.len() == 20 => ApplicationId::parse(id),
+        _ => ApplicationId::parse(text),
+    }
+}
+
+fn returned_payments(path: &Path) -> anyhow::Result<Vec<ReturnedPayment>> {
+    let name = path.display();
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_path(path)
+        .with_context(|| format!("{name}: cannot be read"))?;
+    let mut returned = Vec::new();
+    for row in reader.deserialize() {
+        let row: ReturnRow = row.with_context(|| format!("{name}"))?;
+        let line = returned.len() + 2;
+        returned.push(ReturnedPayment {
+            application: reference(&row.application_id)
+                .with_context(|| format!("{name}, line {line}: application_id"))?,
+            pay_on: NaiveDate::parse_from_str(&row.pay_on, "%Y-%m-%d")
+                .with_context(|| format!("{name}, line {line}: pay_on is no date like 2020-06-30"))?,
+            reason: ReturnReason::named(&row.reason)
+                .with_context(|| format!("{name}, line {line}: reason is number, holder, closed or other"))?,
+        });
+    }
+    Ok(returned)
+}
+
+fn returns(common: &Common, path: &Path, by: &str) -> anyhow::Result<()> {
+    let returned = returned_payments(path)?;
+    let (reopened, known, unknown) = with_database(common, async |database: &Database| {
+        let (mut reopened, mut known, mut unknown) = (0, 0, Vec::new());
+        for returned in returned {
+            match take_back(database, returned, by).await? {
+                TakenBack::Reopened => reopened += 1,
+                TakenBack::Known => known += 1,
+                TakenBack::NoSuchPayment => unknown.push(returned.application),
+            }
+        }
+        Ok((reopened, known, unknown))
+    })?;
+    if common.json {
+        println!(
+            "{}",
+            serde_json::json!({ "reopened": reopened, "known": known, "no_such_payment": unknown })
+        );
+    } else {
+        println!("{reopened} reopened, {known} known before, {} not requested", unknown.len());
+    }
+    anyhow::ensure!(
+        unknown.is_empty(),
+        "nothing was requested on that date for: {}",
+        unknown.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    );
+    Ok(())
 }

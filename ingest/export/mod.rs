@@ -1,10 +1,11 @@
-//! What leaves the house: transfer files for the bank and what checks them.
+//! What leaves the house: transfer files for the bank, what checks them, and numbers for the city.
 //!
 //! Comes in: payments that were approved, and the profile of the bank that carries them out. Goes out:
 //! bytes of 120 a record, as the bank association's format (全銀協規定形式, 総合振込) wants them. Nothing
 //! here opens a file or a database; who may be paid is decided before.
 
 mod business_day;
+mod city_report;
 mod control_sheet;
 mod layout;
 mod payment;
@@ -14,6 +15,7 @@ mod transfer_file;
 mod verify;
 
 pub use business_day::is_business_day;
+pub use city_report::{CityReport, Measure};
 pub use control_sheet::{ControlSheet, control_sheet};
 pub use payment::{NameError, PartyName, Payment, Yen};
 pub use profile::{BankProfile, ClearingHouse, Newline, ProfileError, Reference, TransferDesignation};

@@ -79,7 +79,8 @@ impl PartyName {
         if trimmed.is_empty() { Err(NameError::Empty) } else { Ok(Self(trimmed.to_vec())) }
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    /// JIS X 0201, without the blanks that fill the field.
+    pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 }

@@ -39,6 +39,7 @@ impl Worker {
         let households = register::households(&self.database, &ids).await?;
         let suspended = self.suspended().await?;
         let Loaded { models, calibration, .. } = self.readers.loaded();
+        let rules = self.settings.check.rules(self.banks.as_deref());
         let mut tally = Tally::default();
 
         let captured: BTreeMap<u32, CapturedPage> = pages
@@ -85,12 +86,13 @@ impl Worker {
                 batch: scan.batch.clone(),
                 captured_at,
                 circumstances: Circumstances {
-                    in_register: households.contains_key(&group.application_id),
+                    household: households.get(&group.application_id).cloned(),
                     duplicate,
+                    received_at: captured_at,
                 },
                 provenance: self.provenance(form, &scoring),
             };
-            let record = build_record(form, others.into_iter().chain(own).collect(), facts, &scoring)
+            let record = build_record(form, others.into_iter().chain(own).collect(), facts, &scoring, &rules)
                 .ok_or(StoreError::Refused("a capture has no pages"))?;
             tally_scan(&mut tally, &scoring, form, group, &record);
             let tasks = review::plan(&record, duplicate, &self.settings.review);

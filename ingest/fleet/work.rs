@@ -21,6 +21,7 @@ use crate::identify::{Identification, Identity};
 use crate::metrics::{Metrics, ObjectUser, ScanEnd, Stage};
 use crate::pipeline::{KnownApplication, PageLook, PageRead};
 use crate::publish::{StoredReading, group_pages};
+use crate::reference::BankTable;
 use crate::score::Scorer;
 use crate::settings::Settings;
 use crate::store::jobs::{self, Failed, Lease};
@@ -37,6 +38,8 @@ pub struct Worker {
     pub readers: ReaderPool,
     pub forms: Arc<Forms>,
     pub scorer: Arc<Scorer>,
+    /// None where the table was not fetched.
+    pub banks: Option<Arc<BankTable>>,
     pub settings: Arc<Settings>,
     /// Names the worker in leases and events.
     pub name: String,

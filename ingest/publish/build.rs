@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FormVersion, Provenance, RECORD_SCHEMA, Record, RecordField, RecordPage, Source};
 use crate::application_id::ApplicationId;
-use crate::check::{self, CheckedPage, Circumstances, Finding};
+use crate::check::{self, CheckedPage, Circumstances, Finding, Rules};
 use crate::digest::Sha256;
 use crate::form::{Field, Form};
 use crate::identify::Identity;
@@ -53,12 +53,13 @@ pub struct CaptureFacts {
 }
 
 /// The record of the capture that consists of `pages`, all of one application and of `form`, whose
-/// fields are scored by `scoring`. None where there are no pages.
+/// fields are scored by `scoring` and checked by `rules`. None where there are no pages.
 pub fn build_record(
     form: &Form,
     mut pages: Vec<CapturedPage>,
     facts: CaptureFacts,
     scoring: &Scoring<'_>,
+    rules: &Rules<'_>,
 ) -> Option<Record> {
     pages.sort_by_key(|page| page.identity.page);
     let source = source(pages.first()?, &pages, &facts);
@@ -86,7 +87,7 @@ pub fn build_record(
         })
         .collect();
     let readings: Vec<&FieldReading> = stored.values().map(|(stored, _)| &stored.reading).collect();
-    let mut findings = check::check_capture(form, &checked, &readings, facts.circumstances);
+    let mut findings = check::check_capture(form, &checked, &readings, &facts.circumstances, rules);
     findings.extend(pages.iter().flat_map(|page| page.findings.iter().cloned()));
     let disposition = score::record_disposition(fields.values().map(|field| field.disposition), &findings);
 

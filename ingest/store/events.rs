@@ -59,6 +59,23 @@ pub enum EventKind {
     QaJudged,
     /// A second look found what stood wrong: whoever pays must hold the application.
     QaError,
+    /// Everything of it is accepted or decided: it may be paid.
+    ApplicationApproved,
+    ApprovalRevoked,
+    /// A household is not to be paid, for the reason told.
+    PaymentStopped,
+    PaymentStopLifted,
+    /// Somebody answers for a finding.
+    FindingWaived,
+    /// A list of applications that came by another way.
+    OnlineListImported,
+    TransferProposed,
+    /// A second person agreed: the bank is asked to pay.
+    TransferRequested,
+    TransferWithdrawn,
+    PaymentRequested,
+    /// The bank could not pay.
+    PaymentReturned,
 }
 
 impl EventKind {
@@ -97,6 +114,17 @@ impl EventKind {
             Self::EscalationAnswered => "escalation.answered",
             Self::QaJudged => "qa.judged",
             Self::QaError => "qa.error",
+            Self::ApplicationApproved => "application.approved",
+            Self::ApprovalRevoked => "approval.revoked",
+            Self::PaymentStopped => "payment.stopped",
+            Self::PaymentStopLifted => "payment.stop_lifted",
+            Self::FindingWaived => "finding.waived",
+            Self::OnlineListImported => "online_list.imported",
+            Self::TransferProposed => "transfer.proposed",
+            Self::TransferRequested => "transfer.requested",
+            Self::TransferWithdrawn => "transfer.withdrawn",
+            Self::PaymentRequested => "payment.requested",
+            Self::PaymentReturned => "payment.returned",
         }
     }
 }

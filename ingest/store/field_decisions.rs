@@ -6,11 +6,13 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 
-use super::applications::application_id;
+use super::applications::{application_id, texts};
+use super::approvals::Decisions;
 use super::captures::CaptureId;
 use super::error::{corrupt, query};
 use super::{Database, StoreError};
 use crate::application_id::ApplicationId;
+use crate::approve::Decided;
 
 /// What a field holds, as people decided.
 #[derive(Clone, PartialEq, Eq)]
@@ -132,6 +134,32 @@ pub async fn current(
         Ok((decision.field.clone(), (decision, decided_at)))
     })
     .collect()
+}
+
+/// The same for several applications, in the transaction that acts on it.
+pub(super) async fn newest(
+    connection: &mut PgConnection,
+    applications: &[ApplicationId],
+) -> Result<BTreeMap<ApplicationId, Decisions>, StoreError> {
+    let rows = sqlx::query(
+        "select distinct on (application_id, field) id, application_id, capture_id::text, field, outcome, value,
+                manner, decided_by, decided_at
+         from field_decision where application_id = any($1) order by application_id, field, id desc",
+    )
+    .bind(texts(applications))
+    .fetch_all(connection)
+    .await
+    .map_err(query("look at decisions"))?;
+    let mut newest: BTreeMap<ApplicationId, Decisions> = BTreeMap::new();
+    for row in &rows {
+        let decision = decision(row)?;
+        let id: i64 = row.try_get("id").map_err(corrupt("decision"))?;
+        let at = row.try_get("decided_at").map_err(corrupt("decision"))?;
+        let (last, by_field) = newest.entry(decision.application_id).or_default();
+        *last = (*last).max(Some(id));
+        by_field.insert(decision.field.clone(), Decided { decision, at });
+    }
+    Ok(newest)
 }
 
 fn decision(row: &sqlx::postgres::PgRow) -> Result<FieldDecision, StoreError> {

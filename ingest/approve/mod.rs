@@ -1,0 +1,14 @@
+//! From what was read and decided to what is paid: whether an application may be paid, and the state
+//! that it is in.
+//!
+//! Comes in: the record of a capture, what people decided since, and what is known of the household.
+//! Goes out: a payment's account, payee and amount, or everything that is still in the way; and a state
+//! that follows from what has happened. Nothing here writes, and no state is ever set.
+
+mod settle;
+mod standing;
+mod state;
+
+pub use settle::{Approved, Case, Obstacle, Verdict, settle};
+pub use standing::{Decided, ReturnReason, Returned, Standing, StopReason, effective_capture};
+pub use state::{Facts, PaymentState, PublicState, State, state};

@@ -1,0 +1,62 @@
+//! The pages of a capture: whether they are all there, and how surely they belong together.
+
+use super::{CheckedPage, Defect, Finding, FindingCode, Severity};
+use crate::application_id::ApplicationId;
+use crate::form::Form;
+
+pub(super) fn pages(form: &Form, pages: &[CheckedPage<'_>]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for page in &form.pages {
+        let number = page.number;
+        if !pages.iter().any(|checked| checked.identity.page == number) {
+            let finding = Finding::new(
+                FindingCode::MissingPage,
+                Severity::Warning,
+                format!("page {number} of the form is missing"),
+                format!("申請書の{number}ページ目がありません"),
+            );
+            // A page without fields is the one that the copies are put on.
+            let defect = if page.fields.is_empty() { Defect::D10 } else { Defect::D19 };
+            findings.push(finding.of_defect(defect));
+        }
+    }
+    for page in pages {
+        let number = page.identity.page;
+        if !page.registered {
+            let finding = Finding::new(
+                FindingCode::NotRegistered,
+                Severity::Warning,
+                format!("page {number} was not read: its marks are not where the form has them"),
+                format!("{number}ページ目は位置合わせができず、読み取っていません"),
+            );
+            findings.push(finding.of_defect(Defect::D19));
+        }
+        if page.identity.carried_by.len() < 2 {
+            findings.push(Finding::new(
+                FindingCode::SingleSymbol,
+                Severity::Info,
+                format!("only one symbol of page {number} was legible"),
+                format!("{number}ページ目のコードは一方しか読めませんでした"),
+            ));
+        }
+        if !page.identity.confirmed {
+            findings.push(Finding::new(
+                FindingCode::Unconfirmed,
+                Severity::Info,
+                format!("no second decoder read a symbol of page {number}"),
+                format!("{number}ページ目のコードは一つの方式でしか読めませんでした"),
+            ));
+        }
+    }
+    findings
+}
+
+/// What is told of a page whose facing side carries another application.
+pub fn sides_disagree(page: u32, other: ApplicationId) -> Finding {
+    Finding::new(
+        FindingCode::SheetSidesDisagree,
+        Severity::Error,
+        format!("page {page} was scanned next to a page of application {other}"),
+        format!("{page}ページ目の裏に別の申請({other})のページがあります"),
+    )
+}

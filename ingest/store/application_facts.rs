@@ -1,0 +1,106 @@
+//! What has happened to the applications of the register, as far as their states follow from it.
+
+use chrono::{DateTime, Utc};
+use futures_util::{Stream, StreamExt};
+use sqlx::{AssertSqlSafe, Row};
+
+use super::applications::application_id;
+use super::error::{corrupt, query};
+use super::payment_stops::stop_reason;
+use super::{Database, StoreError};
+use crate::application_id::ApplicationId;
+use crate::approve::{Facts, PaymentState};
+
+/// The facts of one application of the register.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplicationFacts {
+    pub application: ApplicationId,
+    pub facts: Facts,
+    /// When something of it happened last; none where nothing has.
+    pub changed_at: Option<DateTime<Utc>>,
+}
+
+/// One row an application. A household's stops and payments are those of all its applications; what
+/// happened last is the newest of everything that a state can follow from.
+const FACTS: &str = "
+    select register.application_id,
+           captures.first_at is not null as captured,
+           decisions.first_at is not null as reviewed,
+           approval.id is not null as approved,
+           stops.reasons,
+           payments.state as payment,
+           greatest(captures.last_at, decisions.last_at, approvals.last_at, stops.last_at, payments.state_at)
+               as changed_at
+    from register
+    left join (select application_id, min(published_at) as first_at, max(published_at) as last_at
+               from capture CAPTURES group by application_id) as captures using (application_id)
+    left join (select application_id, min(decided_at) as first_at, max(decided_at) as last_at
+               from field_decision CAPTURES group by application_id) as decisions using (application_id)
+    left join (select application_id, max(greatest(approved_at, revoked_at)) as last_at
+               from approval CAPTURES group by application_id) as approvals using (application_id)
+    left join approval on approval.application_id = register.application_id and approval.revoked_at is null
+    left join (select household_id, array_agg(reason order by reason) filter (where lifted_at is null) as reasons,
+                      max(greatest(placed_at, lifted_at)) as last_at
+               from payment_stop HOUSEHOLDS group by household_id) as stops
+        on stops.household_id = household_of(register.application_id, further)
+    left join (select distinct on (household_id) household_id, state, state_at
+               from payment HOUSEHOLDS order by household_id, id desc) as payments
+        on payments.household_id = household_of(register.application_id, further)";
+
+/// Every application of the register, in the order of their IDs; or those that something has happened
+/// to since a time.
+pub fn all(
+    database: &Database,
+    since: Option<DateTime<Utc>>,
+) -> impl Stream<Item = Result<ApplicationFacts, StoreError>> + '_ {
+    let facts = FACTS.replace("CAPTURES", "").replace("HOUSEHOLDS", "");
+    let statement = format!(
+        "select * from ({facts}) as facts where $1::timestamptz is null or changed_at >= $1 order by application_id"
+    );
+    sqlx::query(AssertSqlSafe(statement))
+        .bind(since)
+        .fetch(database.pool())
+        .map(|row| application_facts(&row.map_err(query("look at all applications"))?))
+}
+
+/// None where the application is not in the register.
+pub async fn of_application(
+    database: &Database,
+    application: ApplicationId,
+) -> Result<Option<ApplicationFacts>, StoreError> {
+    let facts = FACTS.replace("CAPTURES", "where application_id = $1").replace(
+        "HOUSEHOLDS",
+        "where household_id = (select household_of(application_id, further) from register where application_id = $1)",
+    );
+    sqlx::query(AssertSqlSafe(format!("{facts} where register.application_id = $1")))
+        .bind(application.to_string())
+        .fetch_optional(database.pool())
+        .await
+        .map_err(query("look at an application"))?
+        .map(|row| application_facts(&row))
+        .transpose()
+}
+
+fn application_facts(row: &sqlx::postgres::PgRow) -> Result<ApplicationFacts, StoreError> {
+    let broken = corrupt("application");
+    let reasons: Option<Vec<String>> = row.try_get("reasons").map_err(&broken)?;
+    let stops = reasons.into_iter().flatten().map(|reason| stop_reason(&reason)).collect::<Result<_, _>>()?;
+    let payment: Option<&str> = row.try_get("payment").map_err(&broken)?;
+    let payment = payment
+        .map(|name| {
+            PaymentState::named(name).ok_or_else(|| corrupt("payment")("its state is none that there is"))
+        })
+        .transpose()?;
+    let facts = Facts {
+        captured: row.try_get("captured").map_err(&broken)?,
+        reviewed: row.try_get("reviewed").map_err(&broken)?,
+        approved: row.try_get("approved").map_err(&broken)?,
+        stops,
+        payment,
+    };
+    Ok(ApplicationFacts {
+        application: application_id(row, "application_id")?,
+        facts,
+        changed_at: row.try_get("changed_at").map_err(&broken)?,
+    })
+}
