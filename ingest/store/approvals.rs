@@ -168,7 +168,7 @@ pub async fn unapproved(
 ) -> Result<Vec<ApplicationId>, StoreError> {
     sqlx::query(
         "select application_id from application
-         where ($1::text is null or application_id > $1)
+         where ($1::text is null or application_id > $1) and erased_at is null
            and exists (select from capture where capture.application_id = application.application_id)
            and not exists (select from approval
                            where approval.application_id = application.application_id and revoked_at is null)
@@ -331,14 +331,16 @@ async fn captured(
         .collect()
 }
 
-/// In the order in which they came.
+/// In the order in which they came. What was erased is not paid any more: its earlier captures cannot be
+/// compared.
 async fn captures(
     connection: &mut PgConnection,
     applications: &[ApplicationId],
 ) -> Result<BTreeMap<ApplicationId, Vec<Capture>>, StoreError> {
     let rows = sqlx::query(
-        "select application_id, id::text, record::text, record_sha256 from capture
-         where application_id = any($1) order by application_id, seq",
+        "select application_id, id::text, record::text, record_sha256
+         from capture join application using (application_id)
+         where application_id = any($1) and application.erased_at is null order by application_id, seq",
     )
     .bind(texts(applications))
     .fetch_all(connection)

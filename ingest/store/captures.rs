@@ -184,9 +184,9 @@ pub async fn current_records(
     .collect()
 }
 
-/// The record of a capture as it stands, as JSON.
+/// The record of a capture as it stands, as JSON; none where it was erased.
 pub async fn record(database: &Database, id: CaptureId) -> Result<Option<String>, StoreError> {
-    sqlx::query_scalar("select record::text from capture where id = $1::uuid")
+    sqlx::query_scalar("select record::text from capture where id = $1::uuid and erased_at is null")
         .bind(id.to_string())
         .fetch_optional(database.pool())
         .await

@@ -37,7 +37,7 @@ pub async fn complete(
 ) -> Result<Vec<Complete>, StoreError> {
     sqlx::query(
         "select application_id, id::text as capture_id, station, record::text from capture as c
-         where not qa_drawn and tasks_planned and ($2::uuid is null or id > $2::uuid)
+         where not qa_drawn and tasks_planned and erased_at is null and ($2::uuid is null or id > $2::uuid)
            and not exists (select from task where capture_id = c.id and state = 'open')
          order by id limit $1",
     )

@@ -192,7 +192,7 @@ pub struct Unplanned {
 pub async fn unplanned(database: &Database, limit: u32) -> Result<Vec<Unplanned>, StoreError> {
     sqlx::query(
         "select application_id, id::text as capture_id, duplicate_of is not null as duplicate, record::text
-         from capture where not tasks_planned order by id limit $1",
+         from capture where not tasks_planned and erased_at is null order by id limit $1",
     )
     .bind(i64::from(limit))
     .fetch_all(database.pool())

@@ -37,7 +37,7 @@ pub(super) async fn erase(
 
 /// In this order, each with the erasure as $1 and the applications as $2: what is to go is noted before
 /// its name is taken away.
-const STATEMENTS: [&str; 8] = [
+const STATEMENTS: [&str; 11] = [
     "insert into erased_item (erasure, name)
      select $1::int, 'application/' || id from unnest($2::text[]) as id",
     // Pictures of pages and fields.
@@ -99,6 +99,14 @@ const STATEMENTS: [&str; 8] = [
      update erasure set captures = captures + (select count(*) from gone),
                         applications = applications + cardinality($2)
      where number = $1",
+    // Nobody is asked about it any more.
+    "update task set state = 'withdrawn', holder = null, leased_until = null
+     where application_id = any($2) and state = 'open' and $1::int is not null",
+    // What was typed; that somebody had a hand in it stays.
+    "delete from entry using task
+     where task.id = entry.task_id and task.application_id = any($2) and $1::int is not null",
+    "delete from escalation_message using task
+     where task.id = escalation_message.task_id and task.application_id = any($2) and $1::int is not null",
     "with gone as (delete from field_decision where application_id = any($2) returning id)
      update erasure set decisions = decisions + (select count(*) from gone) where number = $1",
     "with gone as (delete from register where application_id = any($2) returning application_id)
