@@ -154,9 +154,18 @@ async fn settle_within(
 /// stopped until somebody lifts [`StopReason::Qa`] and it is settled again.
 pub async fn reopen(database: &Database, application: ApplicationId, actor: &str) -> Result<(), StoreError> {
     let mut transaction = database.begin().await?;
-    payment_stops::place_within(&mut transaction, application, StopReason::Qa, actor).await?;
-    revoke(&mut transaction, application, Revoked::Qa, actor).await?;
+    reopen_within(&mut transaction, application, actor).await?;
     transaction.commit().await.map_err(query("reopen an application"))
+}
+
+/// The same in the transaction of the judgement.
+pub(super) async fn reopen_within(
+    connection: &mut PgConnection,
+    application: ApplicationId,
+    actor: &str,
+) -> Result<(), StoreError> {
+    payment_stops::place_within(connection, application, StopReason::Qa, actor).await?;
+    revoke(connection, application, Revoked::Qa, actor).await
 }
 
 /// Up to `limit` applications behind `after` that have a capture and no approval, in the order of

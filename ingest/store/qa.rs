@@ -10,6 +10,7 @@ use serde_json::json;
 use sqlx::{PgConnection, Row};
 
 use super::applications::application_id;
+use super::approvals;
 use super::captures::{CaptureId, capture_id};
 use super::entries::{self, Ended, end};
 use super::error::{corrupt, query};
@@ -210,7 +211,7 @@ pub async fn settle(
         .execute(&mut *transaction)
         .await
         .map_err(&doing)?;
-        // Payment is held by whoever reads this: a decision of QA stands in the way.
+        approvals::reopen_within(&mut transaction, application, account.as_str()).await?;
         let (subject, detail) = (format!("application {application}"), json!({ "field": field, "task": id }));
         events::append(&mut transaction, account.as_str(), EventKind::QaError, &subject, detail).await?;
     }

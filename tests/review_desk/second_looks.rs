@@ -60,6 +60,8 @@ async fn what_was_accepted_is_looked_at_blind_and_an_error_changes_what_holds() 
     let (decision, _) = &current["phone"];
     assert_eq!((&decision.outcome, decision.manner), (&Outcome::Value("0451234568".to_owned()), Manner::Qa));
     assert_eq!(site.count("select count(*) from event where kind = 'qa.error'").await, 1);
+    let held = "select count(*) from payment_stop where reason = 'qa' and lifted_at is null";
+    assert_eq!(site.count(held).await, 1, "the household is not paid");
     assert_eq!(
         site.count("select count(*) from qa_widening where field = 'phone' and manner = 'accepted'").await,
         1
