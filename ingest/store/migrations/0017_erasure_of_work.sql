@@ -1,8 +1,19 @@
 -- What people typed at the review desk goes with its application, too; who worked on it stays.
 
--- A page stays assigned when the household has left the register. That the register has the ID is
--- asked when the page is assigned.
+-- A page stays assigned when the household has left the register; the register must have it when the page
+-- is assigned.
 alter table page_decision drop constraint page_decision_application_id_fkey;
+create function page_decision_is_of_the_register() returns trigger language plpgsql as $$
+begin
+    perform from register where application_id = new.application_id for key share;
+    if new.application_id is not null and not found then
+        raise exception 'the register has no application %', new.application_id
+            using errcode = 'foreign_key_violation', constraint = 'page_decision_is_of_the_register';
+    end if;
+    return new;
+end $$;
+create trigger page_decision_is_of_the_register before insert or update of application_id on page_decision
+    for each row execute function page_decision_is_of_the_register();
 
 create function work_goes_with_its_application() returns trigger language plpgsql as $$
 begin
