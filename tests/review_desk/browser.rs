@@ -23,6 +23,26 @@ pub mod key {
     pub const F9: &str = "\u{e039}";
 }
 
+/// Starts chromedriver on a port that it chooses; none where it ended before it said which.
+fn start_driver() -> Option<(Child, SocketAddr)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("chromedriver is installed (scripts/setup)");
+    let mut lines = BufReader::new(driver.stdout.take().expect("its stdout")).lines();
+    let port: Option<u16> = lines.by_ref().map_while(Result::ok).find_map(|line| {
+        line.split("started successfully on port ").nth(1)?.trim_end_matches('.').parse().ok()
+    });
+    let Some(port) = port else {
+        driver.wait().expect("chromedriver ends");
+        return None;
+    };
+    std::thread::spawn(move || lines.for_each(drop));
+    Some((driver, SocketAddr::from(([127, 0, 0, 1], port))))
+}
+
 /// One window with cookies of its own; closed when it is dropped.
 pub struct Browser {
     driver: Child,
@@ -33,22 +53,8 @@ pub struct Browser {
 
 impl Browser {
     pub fn start() -> Self {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver is installed (scripts/setup)");
-        let mut lines = BufReader::new(driver.stdout.take().expect("its stdout")).lines();
-        let port: u16 = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| {
-                line.split("started successfully on port ").nth(1)?.trim_end_matches('.').parse().ok()
-            })
-            .expect("it says its port");
-        std::thread::spawn(move || lines.for_each(drop));
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        // The port that it finds free for one protocol may be taken for the other: then it ends.
+        let (driver, address) = (0..20).find_map(|_| start_driver()).expect("chromedriver says its port");
         let profile = tempfile::tempdir().expect("a profile");
         let arguments = json!([
             "--headless",
