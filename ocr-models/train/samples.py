@@ -11,7 +11,7 @@ from tile import SIDE, tile_of
 BATCH = 256
 # Shares of the sources. Real digits are the best we have for digits; for katakana people vary far
 # more than fonts, so most of it is skeletons.
-SHARES = {"digits": {"mnist": 0.55, "skeleton": 0.28, "font": 0.17}, "katakana": {"skeleton": 0.68, "font": 0.32}}
+SHARES = {"digits": {"mnist": 0.685, "skeleton": 0.196, "font": 0.119}, "katakana": {"skeleton": 0.68, "font": 0.32}}
 # With an operator's own ETL characters they take this share, and the others the rest.
 ETL_SHARE = 0.35
 NO_CHARACTER_SHARES = {BLANK: 0.05, STRUCK_OUT: 0.05, OVERWRITTEN: 0.03, SEVERAL: 0.035}
