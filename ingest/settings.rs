@@ -35,6 +35,7 @@ pub struct Settings {
     pub readers: Readers,
     pub jobs: Jobs,
     pub review: Review,
+    pub retention: Retention,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -273,6 +274,34 @@ pub struct Review {
     pub trust_forwarded_for: bool,
 }
 
+/// What the fleet does by itself once a day. Days of 0: only by command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// Of the day (UTC).
+    pub hour: u32,
+    pub erase_after_days: u32,
+    pub erase_scans_after_days: u32,
+    pub sweep_after_days: u32,
+}
+
+impl Retention {
+    /// Whether there is anything to do.
+    pub fn is_on(&self) -> bool {
+        self.erase_after_days + self.erase_scans_after_days + self.sweep_after_days > 0
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        /// A hundred years.
+        const MOST_DAYS: u32 = 36_525;
+        let days = [self.erase_after_days, self.erase_scans_after_days, self.sweep_after_days];
+        match self.hour < 24 && days.iter().all(|&days| days <= MOST_DAYS) {
+            true => Ok(()),
+            false => Err("retention: hour is from 0 to 23, days are at most 36525"),
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     #[error("{}: cannot be read: {source}; name another file with --config", path.display())]
@@ -312,6 +341,7 @@ impl Settings {
             return Err(invalid("review: the qa_ rates are from 0 to 1".to_owned()));
         }
         settings.objects.check().map_err(|message| invalid(message.to_owned()))?;
+        settings.retention.check().map_err(|message| invalid(message.to_owned()))?;
         let home = path.parent().and_then(Path::parent).unwrap_or(Path::new(""));
         let Paths { forms, models, vendor, calibration, banks, bank_aliases, transfer } = &mut settings.paths;
         for path in [forms, models, vendor, calibration, banks, bank_aliases, transfer] {

@@ -10,29 +10,36 @@ mod database;
 #[path = "support/readings.rs"]
 mod readings;
 
+use std::sync::Arc;
+
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uketsuke::application_id::ApplicationId;
 use uketsuke::audit;
 use uketsuke::digest::Sha256;
+use uketsuke::fleet::{Upkeep, manifest_key};
 use uketsuke::register::Household;
+use uketsuke::settings::Retention;
 use uketsuke::simulate::register::household;
 use uketsuke::store::accounting::{self, Filter};
 use uketsuke::store::captures::current_records;
 use uketsuke::store::erasure::{self, Certificate, Eraser, ErasureError, Rule};
+use uketsuke::store::jobs;
 use uketsuke::store::objects::{LocalDirectory, ObjectError, ObjectKey, ObjectKind, ObjectStore};
 use uketsuke::store::publish::Published;
-use uketsuke::store::scans::Accepted;
-use uketsuke::store::{Database, StoreError, references, register};
+use uketsuke::store::references::Names;
+use uketsuke::store::scans::{self, Accepted, ScanId};
+use uketsuke::store::standing::standing;
+use uketsuke::store::{Database, StoreError, register};
 
-use arrivals::{accept, arrival, scan};
+use arrivals::{MAX_ATTEMPTS, WORKER, accept, arrival, claim, scan};
 use readings::{Reading, state};
 
 const ACTOR: &str = "the municipality";
 
 struct Office {
     _folder: tempfile::TempDir,
-    objects: LocalDirectory,
+    objects: Arc<LocalDirectory>,
     options: PgConnectOptions,
     database: Database,
     households: Vec<Household>,
@@ -41,7 +48,7 @@ struct Office {
 impl Office {
     async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let objects = LocalDirectory::open(folder.path()).expect("a store");
+        let objects = Arc::new(LocalDirectory::open(folder.path()).expect("a store"));
         let options = database::fresh_options().await;
         let database = Database::open(options.clone()).await.expect("a database");
         let households: Vec<Household> = (0..3).map(|place| household(5, place)).collect();
@@ -100,6 +107,33 @@ impl Office {
         keys
     }
 
+    /// A scan in quarantine.
+    async fn broken(&self, content: &str) -> ScanId {
+        self.original(content).await;
+        let id = scan(&self.database, content).await;
+        let reason = format!("{content}.tif: is no scan");
+        jobs::quarantine(&self.database, &claim(&self.database).await, WORKER, &reason, Some(1))
+            .await
+            .expect("quarantined");
+        id
+    }
+
+    /// A scan of a page that nobody could assign and, where one is named, two of an application.
+    async fn stray(&self, content: &str, beside: Option<ApplicationId>) -> ScanId {
+        self.original(content).await;
+        let id = scan(&self.database, content).await;
+        let mut reading = Reading::begin(&self.database).await;
+        if let Some(application) = beside {
+            reading.capture(&self.database, application, &[1, 2]).await;
+            let record = &reading.captures[0].record;
+            self.objects.put(record.key(), record.bytes()).await.expect("put");
+        }
+        reading.unassigned(vec![self.id(2)]);
+        self.put(ObjectKind::Page, b"a page", Some("png")).await;
+        assert_eq!(reading.publish(&self.database).await.expect("published"), Published::Committed);
+        id
+    }
+
     async fn is_there(&self, key: &ObjectKey) -> bool {
         match self.objects.head(key).await {
             Ok(_) => true,
@@ -118,7 +152,7 @@ impl Office {
     }
 
     async fn finish(&self, eraser: &Eraser, number: i32) -> (Certificate, String) {
-        eraser.remove_objects(number, &self.objects).await.expect("objects");
+        eraser.remove_objects(number, &*self.objects).await.expect("objects");
         let mut manifest = Vec::new();
         let certificate = eraser.certify(number, &mut manifest).await.expect("a certificate");
         eraser.close(&certificate, ACTOR).await.expect("closed");
@@ -232,10 +266,11 @@ async fn only_ids_states_and_dates_are_left() {
 
     let records = current_records(&office.database, None, None, 10).await.expect("records");
     assert_eq!(records.iter().map(|record| &record.key).collect::<Vec<_>>(), [&second]);
-    for source in references::Source::ALL {
-        for key in references::named(&office.database, source, "", 100).await.expect("names") {
-            assert!(office.is_there(&key).await, "a row names {key}");
-        }
+    let mut names = Names::gather(&office.database).await.expect("names");
+    let named = names.list(None, 100).await.expect("names");
+    assert_eq!(named.len(), 4, "an original, two pictures and a record: {named:?}");
+    for key in named {
+        assert!(office.is_there(&key).await, "a row names {key}");
     }
     audit::seal_all(&office.database).await.expect("sealed");
     let verified = audit::verify(&office.database, None).await.expect("an answer");
@@ -346,4 +381,105 @@ async fn a_publication_on_its_way_stores_what_was_taken_from_under_it() {
         office.picture(index).await;
     }
     assert_eq!(reading.publish(&office.database).await.expect("published"), Published::Committed);
+}
+
+#[tokio::test]
+async fn a_scan_that_is_nobodys_is_erased_by_its_number() {
+    let office = Office::new().await;
+    let broken = office.broken("Sato").await;
+    let stray = office.stray("Ito", None).await;
+    let beside = office.stray("Kato", Some(office.id(0))).await;
+    let unread = scan(&office.database, "Goto").await;
+    let sum = async || accounting::total(&office.database, &Filter::default()).await.expect("a sum");
+    let before = sum().await;
+
+    let rule = Rule::Scans(vec![broken, stray, beside, unread]);
+    assert_eq!(erasure::count(&office.database, &rule).await.expect("a count"), 3, "one waits to be read");
+    let (certificate, manifest) = office.erase(rule.clone()).await;
+    assert_eq!(sum().await, before, "every sheet is accounted for");
+    let erased = certificate.erased;
+    assert_eq!((erased.scans, erased.applications, erased.pages), (3, 0, 2));
+    assert_eq!((certificate.originals_kept, certificate.objects["page"]), (1, 1), "an application's is kept");
+    for (content, there) in [("Sato", false), ("Ito", false), ("Kato", true)] {
+        let original = ObjectKey::of(ObjectKind::Original, Sha256::of(content.as_bytes()), None);
+        assert_eq!(office.is_there(&original).await, there, "{content}");
+        assert_eq!(!office.tables_with(&format!("{content}.tif")).await.is_empty(), there, "{content}");
+        assert_eq!(manifest.contains(&original.to_string()), !there, "{manifest}");
+    }
+    assert!(!office.is_there(&ObjectKey::of(ObjectKind::Page, Sha256::of(b"a page"), Some("png"))).await);
+    assert_eq!(manifest.lines().filter(|line| line.starts_with("scan/")).count(), 3);
+
+    // Nobody is asked about them, and nobody can put back what is gone.
+    let requeued = jobs::requeue(&office.database, broken, "operator", MAX_ATTEMPTS).await;
+    assert!(!requeued.expect("an answer"));
+    assert!(scans::quarantined(&office.database, None, 10).await.expect("a list").is_empty());
+    let standing = standing(&office.database).await.expect("numbers");
+    assert_eq!((standing.scans_quarantined, standing.pages_unassigned), (0, 0));
+    let open: i64 = sqlx::query_scalar("select count(*) from task where state = 'open'")
+        .fetch_one(&mut office.connection().await)
+        .await
+        .expect("a count");
+    assert_eq!(open, 0);
+    assert_eq!(erasure::count(&office.database, &rule).await.expect("a count"), 0, "once");
+    // With the application goes the rest.
+    let (certificate, _) = office.erase(Rule::Applications(vec![office.id(0)])).await;
+    assert_eq!((certificate.objects["original"], certificate.originals_kept), (1, 0));
+}
+
+#[tokio::test]
+async fn a_page_that_a_person_has_assigned_goes_with_its_application() {
+    let office = Office::new().await;
+    let stray = office.stray("Ito", None).await;
+    let statement = format!(
+        "insert into account (name, role, password_hash) values ('clerk', 'reviewer', '$argon2id$none');
+         insert into page_decision (scan_id, page_index, outcome, application_id, decided_by)
+         values ({stray}, 0, 'assigned', '{}', 'clerk');
+         update scan set arrived_at = now() - interval '40 days'",
+        office.id(0)
+    );
+    let mut connection = office.connection().await;
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.expect("assigned");
+    let today = Rule::ScansArrivedBefore(chrono::Utc::now().date_naive());
+    assert_eq!(erasure::count(&office.database, &today).await.expect("a count"), 0, "somebody's");
+    let (certificate, _) = office.erase(Rule::Applications(vec![office.id(0)])).await;
+    assert_eq!((certificate.erased.pages, certificate.objects["original"]), (1, 1));
+    assert_eq!(office.tables_with("Ito.tif").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn one_node_of_the_fleet_erases_what_has_had_its_time() {
+    let office = Office::new().await;
+    office.mail("a letter", &[office.id(0)]).await;
+    office.mail("a younger one", &[office.id(1)]).await;
+    office.broken("Sato").await;
+    office.broken("Ito").await;
+    let mut connection = office.connection().await;
+    let statement = format!(
+        "update capture set captured_at = now() - interval '31 days' where application_id = '{}';
+         update scan set arrived_at = now() - interval '8 days' where file = 'Sato.tif'",
+        office.id(0)
+    );
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.expect("time passes");
+    let node = |name: &str| Upkeep {
+        database: office.database.clone(),
+        objects: office.objects.clone(),
+        settings: Retention { hour: 0, erase_after_days: 30, erase_scans_after_days: 7, sweep_after_days: 7 },
+        name: name.to_owned(),
+    };
+    let nodes = [node("a"), node("b"), node("c")];
+    let done = futures_util::future::join_all(nodes.iter().map(Upkeep::do_what_is_due)).await;
+    let certificates: Vec<Certificate> =
+        done.into_iter().flat_map(|certificates| certificates.expect("no error")).collect();
+    let sums: Vec<(u64, u64)> =
+        certificates.iter().map(|made| (made.erased.applications, made.erased.scans)).collect();
+    assert_eq!(sums, [(1, 0), (0, 1)], "by one of them, once");
+    for certificate in &certificates {
+        let manifest = office.objects.get(&manifest_key(certificate.manifest_sha256)).await.expect("kept");
+        assert_eq!(manifest.iter().filter(|&&byte| byte == b'\n').count() as u64, certificate.manifest_lines);
+    }
+    let again = nodes[0].do_what_is_due().await.expect("no error");
+    assert!(again.is_empty(), "it was done today");
+    assert_eq!(erasure::finished(&office.database).await.expect("a list").len(), 2);
+    let left = register::count(&office.database).await.expect("a count");
+    assert_eq!(left, 2, "of three households");
 }

@@ -13,7 +13,9 @@ use std::process::Command;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use uketsuke::application_id::ApplicationId;
 use uketsuke::audit::{self, Export, Flaw};
+use uketsuke::store::erasure::{Eraser, Rule};
 use uketsuke::store::privileges::{self, RoleName};
 use uketsuke::store::seals::{self, Sealing};
 use uketsuke::store::{Database, StoreError};
@@ -379,7 +381,30 @@ async fn the_services_role_can_do_its_work_and_change_no_event() {
     assert_eq!(seal(&service).await, 2);
     assert_eq!(audit::verify(&service, None).await.expect("an answer").flaw, None);
 
+    // It may erase, which takes rights on most tables.
+    let eraser = Eraser::begin(&service).await.expect("nobody else erases");
+    let number = eraser.erase_rows(&Rule::Scans(vec![lease.scan]), "worker", |_| ()).await.expect("rows");
+    let applications = Rule::Applications(vec![ApplicationId::from_serial(1).expect("in range")]);
+    eraser.erase_rows(&applications, "worker", |_| ()).await.expect("nothing to erase");
+    let certificate = eraser.certify(number, &mut Vec::new()).await.expect("a certificate");
+    assert_eq!(certificate.erased.scans, 1);
+    eraser.close(&certificate, "worker").await.expect("closed");
+
     let mut connection = PgConnection::connect_with(&roles.application()).await.expect("a connection");
+    // What a trigger would refuse whoever asks is not granted either.
+    let refused: Vec<(String, String, bool)> = sqlx::query_as(
+        "select event_object_table::text, event_manipulation::text,
+                has_table_privilege(event_object_table::text, event_manipulation::text)
+         from information_schema.triggers
+         where action_statement ~ '(is_append_only|is_kept)\\(' and action_orientation = 'STATEMENT'",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .expect("triggers");
+    assert!(refused.len() > 10, "{refused:?}");
+    for (table, manipulation, granted) in refused {
+        assert!(!granted, "{manipulation} of {table}");
+    }
     for statement in [
         "update event set actor = 'nobody'",
         "delete from event",

@@ -1,5 +1,12 @@
 //! What an operator and their Prometheus ask of a service at work, and of the database behind it.
 
+#[expect(dead_code, reason = "what these tests do not need")]
+#[path = "support/faulty_proxy.rs"]
+mod faulty_proxy;
+#[expect(dead_code, reason = "what these tests do not need")]
+#[path = "support/s3.rs"]
+mod s3;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -7,6 +14,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use uketsuke::store::private_postgres::PrivatePostgres;
+
+use faulty_proxy::{Fault, FaultyProxy};
 
 struct Site {
     folder: tempfile::TempDir,
@@ -63,19 +73,20 @@ struct Service {
 
 impl Service {
     fn start(site: &Site, arguments: &[&str]) -> Self {
-        let mut process = site
-            .command(&["serve", "--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the service starts");
+        let mut command = site.command(&["serve", "--listen", "127.0.0.1:0"]);
+        Self::spawn(command.args(arguments), "ready")
+    }
+
+    /// Returns when it has logged that message, with its address.
+    fn spawn(command: &mut Command, message: &str) -> Self {
+        let mut process =
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the service starts");
         let mut lines = BufReader::new(process.stderr.take().expect("its stderr")).lines();
         let address = lines
             .by_ref()
             .map_while(Result::ok)
             .filter_map(|line| serde_json::from_str::<Value>(&line).ok())
-            .find(|line| line["fields"]["message"] == "ready" && line["fields"]["address"].is_string())
+            .find(|line| line["fields"]["message"] == message && line["fields"]["address"].is_string())
             .and_then(|line| line["fields"]["address"].as_str().map(str::to_owned))
             .expect("it says where it answers");
         // A pipe that nobody reads would stop it.
@@ -203,4 +214,71 @@ fn files_stay_in_the_folder_while_too_many_jobs_wait() {
         std::thread::sleep(Duration::from_millis(100));
     }
     service.stop();
+}
+
+/// A node on an object store and a database that are there or not.
+fn node_elsewhere(site: &Site, bucket: &str, url: &str) -> Command {
+    // Readers would not find their models: the review desk needs none.
+    let mut command =
+        site.command(&["--objects", bucket, "serve", "--listen", "127.0.0.1:0", "--roles", "web"]);
+    command
+        .env("DATABASE_URL", url)
+        .env("AWS_ACCESS_KEY_ID", s3::ACCESS_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", s3::SECRET_KEY);
+    command
+}
+
+#[test]
+fn a_node_waits_until_its_engines_are_there() {
+    let site = Site { folder: tempfile::tempdir().expect("a folder") };
+    let bucket = s3::S3Server::start();
+    let network = FaultyProxy::to(bucket.port);
+    network.plan(|| Fault::Answer(503));
+    let objects = s3::settings_text(network.port, "attempts = 1");
+    site.configure(&format!("{objects}[readers]\nstart_seconds = 0.0\n"));
+    let server = site.folder.path().join("server");
+    let url =
+        format!("postgres://uketsuke@localhost/postgres?host={}", server.join("postgres/socket").display());
+
+    let service = Service::spawn(&mut node_elsewhere(&site, "s3://mailroom/fall", &url), "answers; starting");
+    let waits_for = |engine: &str| {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            assert!(service.get("/healthz").0.starts_with("HTTP/1.1 200"), "it lives");
+            let (head, body) = service.get("/readyz");
+            if engine.is_empty() && head.starts_with("HTTP/1.1 200") {
+                return;
+            }
+            if !engine.is_empty() && body.contains(engine) {
+                assert!(head.starts_with("HTTP/1.1 503"), "{head}");
+                return;
+            }
+            assert!(Instant::now() < deadline, "{engine}: {body}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    waits_for("waits for the object store: s3://mailroom/fall");
+    network.next(&[]);
+    waits_for("waits for the database: cannot connect");
+    let server = PrivatePostgres::start(&server).expect("a server");
+    waits_for("");
+    let metrics = service.get("/metrics").1;
+    assert_eq!(value(&metrics, "uketsuke_readers "), Some(0.0), "the review desk reads nothing");
+    service.stop();
+
+    // No waiting mends these.
+    for (bucket, url, reason) in [
+        ("s3://no-such-bucket", &url, "there is no such bucket"),
+        ("s3://mailroom/fall", &url.replace("uketsuke@", "nobody@"), "role \"nobody\" does not exist"),
+        (
+            "s3://mailroom/fall",
+            &url.replace("/postgres?", "/nothing?"),
+            "database \"nothing\" does not exist",
+        ),
+    ] {
+        let output = node_elsewhere(&site, bucket, url).output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(reason), "{reason}: {said}");
+    }
+    server.stop().expect("stopped");
 }

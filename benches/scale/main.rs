@@ -4,7 +4,8 @@
 //! sample, loads as many synthetic applications (0, then 1,000,000), and asks what a sheet asks on its
 //! way and what people ask, at every size. The documents of the sample are those that are published;
 //! the synthetic ones are slim, so that a disk holds them.
-//! Before that it says how soon a node that is started has read its first scan.
+//! Before that it says how soon a node that is started has read its first scan. `cargo bench --bench scale --
+//! workers` measures nothing but what a second worker brings.
 
 #[path = "../../tests/support/arrivals.rs"]
 mod arrivals;
@@ -15,6 +16,9 @@ mod processor;
 mod readings;
 mod start;
 mod steps;
+#[path = "../support/mod.rs"]
+mod support;
+mod workers;
 
 use std::path::Path;
 use std::time::Instant;
@@ -41,8 +45,13 @@ struct Measured {
 
 fn main() -> anyhow::Result<()> {
     // cargo adds arguments of its own, which begin with a dash.
-    let arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    if arguments == ["workers"] {
+        return workers::print();
+    }
     let mut sizes = arguments
+        .iter()
         .map(|size| size.parse().context("APPLICATIONS are numbers"))
         .collect::<anyhow::Result<Vec<u64>>>()?;
     if sizes.is_empty() {
@@ -56,12 +65,10 @@ fn main() -> anyhow::Result<()> {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/scans/minami/batch-001/000002.tif");
     start::run(&data, &["ingest", sample.to_str().context("UTF-8")?])?;
     let runtime = tokio::runtime::Runtime::new()?;
-    let measured = runtime.block_on(measure(&data, &sizes))?;
-    print(&measured);
-    Ok(())
+    runtime.block_on(measure(&data, &sizes))
 }
 
-async fn measure(data: &Path, sizes: &[u64]) -> anyhow::Result<Vec<Measured>> {
+async fn measure(data: &Path, sizes: &[u64]) -> anyhow::Result<()> {
     let database = Database::connect(data, None).await?;
     let specimen = Specimen::fetch(data).await?;
     println!(
@@ -86,7 +93,7 @@ async fn measure(data: &Path, sizes: &[u64]) -> anyhow::Result<Vec<Measured>> {
         // What the first connections and the first plans cost is nobody's size.
         steps::jobs_one_by_one(&database, data, &specimen, 1000 + round, &mut Times::new()).await?;
         let job = steps::jobs_one_by_one(&database, data, &specimen, round, &mut times).await?;
-        steps::questions(&database, loaded, &mut times).await?;
+        steps::questions(&database, data, loaded, &mut times).await?;
         let (small_a_second, small) = steps::small_jobs(&database, data, round).await?;
         let (queue_a_second, queue) = steps::queue_alone(&database, data, round).await?;
         all.push(Measured {
@@ -99,10 +106,11 @@ async fn measure(data: &Path, sizes: &[u64]) -> anyhow::Result<Vec<Measured>> {
             queue_a_second,
             database_mib: load::database_mib(data).await?,
         });
-        eprintln!("measured at {size} applications");
+        // Each time all of it: the larger sizes take long, and may never come.
+        print(&all);
     }
     database.close().await;
-    Ok(all)
+    Ok(())
 }
 
 fn print(measured: &[Measured]) {

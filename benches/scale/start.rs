@@ -13,7 +13,7 @@ use uketsuke::store::private_postgres::PrivatePostgres;
 const ROUNDS: usize = 3;
 const LONGEST: Duration = Duration::from_secs(120);
 
-fn command(data: &Path) -> Command {
+pub fn command(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_uketsuke"));
     command.arg("--data").arg(data).env_remove("DATABASE_URL").env("UKETSUKE_LOG", "error");
     command
@@ -21,9 +21,14 @@ fn command(data: &Path) -> Command {
 
 /// Runs the program to its end.
 pub fn run(data: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+    output(data, arguments).map(drop)
+}
+
+/// What the program prints.
+pub fn output(data: &Path, arguments: &[&str]) -> anyhow::Result<String> {
     let output = command(data).args(arguments).output()?;
     anyhow::ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 pub fn print() -> anyhow::Result<()> {
@@ -62,7 +67,7 @@ fn first_page(data: &Path, sample: &str) -> anyhow::Result<Duration> {
         .spawn()
         .context("serve")?;
     let first = loop {
-        if pages(address).is_some_and(|pages| pages > 0.0) {
+        if metric(address, "uketsuke_pages_total").is_some_and(|pages| pages > 0.0) {
             break Ok(begun.elapsed());
         }
         if begun.elapsed() > LONGEST {
@@ -75,12 +80,14 @@ fn first_page(data: &Path, sample: &str) -> anyhow::Result<Duration> {
     first
 }
 
-/// How many the node has published, if it answers.
-fn pages(address: std::net::SocketAddr) -> Option<f64> {
+/// The sum of a metric over its labels, if the node answers.
+pub fn metric(address: std::net::SocketAddr, name: &str) -> Option<f64> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n").ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
-    let counts = answer.lines().filter(|line| line.starts_with("uketsuke_pages_total"));
+    // A node that starts has no metrics.
+    answer.starts_with("HTTP/1.1 200").then_some(())?;
+    let counts = answer.lines().filter(|line| line.starts_with(name));
     Some(counts.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
 }

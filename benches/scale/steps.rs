@@ -9,20 +9,23 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use uketsuke::application_id::ApplicationId;
 use uketsuke::publish::{CapturedPage, Record};
+use uketsuke::review::AccountName;
 use uketsuke::store::accounting::{self, Filter};
 use uketsuke::store::captures::{RecordObject, current_records};
 use uketsuke::store::pages::PageState;
+use uketsuke::store::tasks::{self, TaskKind};
 use uketsuke::store::{Database, jobs, register, standing};
 
 use crate::arrivals::{LEASE, scan};
 use crate::load;
 use crate::processor::Used;
 use crate::readings::{Reading, application, state};
+use crate::start;
 
 /// Milliseconds by what was done, in the order of the table.
 pub type Times = BTreeMap<&'static str, Vec<f64>>;
 
-pub const STEPS: [&str; 12] = [
+pub const STEPS: [&str; 14] = [
     "take in: scan, arrival, job, event",
     "claim",
     "renew the lease",
@@ -35,6 +38,8 @@ pub const STEPS: [&str; 12] = [
     "status: rate of an hour",
     "sheets of one batch",
     "sheets of everything",
+    "review desk: the next task",
+    "export status, all of it",
 ];
 
 /// Of each step of a job, and of each search.
@@ -143,7 +148,12 @@ pub async fn jobs_one_by_one(
 }
 
 /// `loaded` synthetic applications are there.
-pub async fn questions(database: &Database, loaded: u64, times: &mut Times) -> anyhow::Result<()> {
+pub async fn questions(
+    database: &Database,
+    data: &Path,
+    loaded: u64,
+    times: &mut Times,
+) -> anyhow::Result<()> {
     let mut random = ChaCha8Rng::seed_from_u64(loaded);
     for _ in 0..TIMES {
         let id = load::application(random.random_range(1..=loaded.max(1))).context("in range")?;
@@ -159,6 +169,18 @@ pub async fn questions(database: &Database, loaded: u64, times: &mut Times) -> a
         let filter = Filter { batch: Some(format!("b{batch}")), ..Filter::default() };
         timed(times, STEPS[10], accounting::total(database, &filter)).await?;
     }
+    let account: AccountName = "bench".parse().context("a name")?;
+    for _ in 0..TIMES {
+        let next = tasks::claim(database, &account, &[TaskKind::Verify], &[], LEASE);
+        if let Some(task) = timed(times, STEPS[12], next).await? {
+            tasks::give_back(database, &account, task.id, task.epoch).await?;
+        }
+    }
+    let begun = Instant::now();
+    let told = start::output(data, &["export", "status"])?;
+    times.entry(STEPS[13]).or_default().push(begun.elapsed().as_secs_f64() * 1000.0);
+    let told = told.lines().count() as u64;
+    anyhow::ensure!(told > loaded, "{told} lines are not the states of {loaded} applications");
     // Too long for the service's limit of a minute, beyond some size: then it has no number.
     let begun = Instant::now();
     if accounting::total(database, &Filter::default()).await.is_ok() {

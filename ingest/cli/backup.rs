@@ -10,9 +10,10 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::Common;
 use crate::settings::Settings;
+use crate::store::Database;
 use crate::store::objects::{KeyRing, LocalDirectory, Location, ObjectError, ObjectKind, ObjectStore};
 use crate::store::private_postgres::PrivatePostgres;
-use crate::store::{Database, references};
+use crate::store::references::Names;
 
 /// Copy the private database and all objects of a data folder to another disk
 ///
@@ -177,26 +178,24 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<Copied> {
 
 /// How many of the objects that the database names are not in the store; each is named on stderr.
 async fn missing(database: &Database, objects: &LocalDirectory) -> anyhow::Result<u64> {
-    let mut missing = 0;
-    for source in references::Source::ALL {
-        let mut after = String::new();
-        loop {
-            let keys = references::named(database, source, &after, CHUNK as u32).await?;
-            let Some(last) = keys.last() else { break };
-            after = last.to_string();
-            for key in &keys {
-                match objects.head(key).await {
-                    Ok(_) => {}
-                    Err(error @ ObjectError::NotFound { .. }) => {
-                        missing += 1;
-                        eprintln!("uketsuke: {error}");
-                    }
-                    Err(error) => return Err(error.into()),
+    let mut names = Names::gather(database).await?;
+    let (mut missing, mut keys) = (0, Vec::new());
+    loop {
+        keys = names.list(keys.last(), CHUNK as u32).await?;
+        if keys.is_empty() {
+            return Ok(missing);
+        }
+        for key in &keys {
+            match objects.head(key).await {
+                Ok(_) => {}
+                Err(error @ ObjectError::NotFound { .. }) => {
+                    missing += 1;
+                    eprintln!("uketsuke: {error}");
                 }
+                Err(error) => return Err(error.into()),
             }
         }
     }
-    Ok(missing)
 }
 
 fn report(common: &Common, copied: &Copied) -> anyhow::Result<()> {

@@ -8,14 +8,18 @@ use anyhow::Context;
 use chrono::NaiveDate;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 
-use super::{Common, OPERATOR, runtime};
+use super::{Common, OPERATOR, runtime, with_database};
 use crate::application_id::ApplicationId;
+use crate::fleet::manifest_key;
 use crate::settings::Settings;
+use crate::store::Database;
 use crate::store::erasure::{self, Certificate, Eraser, Rule};
-use crate::store::objects::ObjectStore;
+use crate::store::objects::{ObjectError, ObjectStore};
+use crate::store::scans::ScanId;
 
-/// Erase what is known of applications, and certify it
+/// Erase what is known of applications, or scans that are nobody's, and certify it
 ///
 /// Households, originals, pictures, records and decisions go, from the database and the object store.
 /// What stays: of every application its ID and dates, of every page what became of it, and the events,
@@ -30,7 +34,7 @@ pub(super) struct Arguments {
     /// Folder for the certificate, erasure-N.json, and its manifest, erasure-N.manifest
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Change nothing, only count applications
+    /// Change nothing, only count
     #[arg(long)]
     dry_run: bool,
 }
@@ -47,15 +51,32 @@ struct RuleArguments {
     /// Applications of which nothing was captured on this day (UTC) or later, such as 2027-04-01
     #[arg(long, value_name = "DAY")]
     last_captured_before: Option<NaiveDate>,
+    /// Of these scans, what is no application's: the whole scan where it is in quarantine, else its pages that
+    /// nobody could assign. Numbers as `quarantine list` and the review desk show them
+    #[arg(long, value_name = "SCAN", num_args = 1..)]
+    scan: Vec<ScanId>,
+    /// Erase nothing; write the certificates, and manifests, of what the fleet has erased by itself ([retention] of
+    /// the configuration)
+    #[arg(long)]
+    certificates: bool,
+    /// The same of all scans that came before this day (UTC); pages that a person has assigned stay with their
+    /// applications
+    #[arg(long, value_name = "DAY")]
+    scans_arrived_before: Option<NaiveDate>,
 }
 
 impl RuleArguments {
     fn rule(self) -> anyhow::Result<Rule> {
-        Ok(match (self.applications, self.last_captured_before) {
-            (Some(file), _) => Rule::Applications(read_ids(&file)?),
-            (None, Some(day)) => Rule::LastCapturedBefore(day),
-            (None, None) => Rule::Applications(self.application_id),
-        })
+        // One of them, as clap sees to.
+        if let Some(file) = self.applications {
+            return Ok(Rule::Applications(read_ids(&file)?));
+        }
+        let by_day = self.last_captured_before.map(Rule::LastCapturedBefore);
+        let by_day = by_day.or(self.scans_arrived_before.map(Rule::ScansArrivedBefore));
+        Ok(by_day.unwrap_or_else(|| match self.scan.is_empty() {
+            true => Rule::Applications(self.application_id),
+            false => Rule::Scans(self.scan),
+        }))
     }
 }
 
@@ -72,14 +93,21 @@ fn read_ids(file: &Path) -> anyhow::Result<Vec<ApplicationId>> {
 
 pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { rule, out, dry_run } = arguments;
-    let rule = rule.rule()?;
     let settings = Settings::load(common.config.as_deref())?;
     std::fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
+    if rule.certificates {
+        return fetch_certificates(common, &settings, &out);
+    }
+    let rule = rule.rule()?;
     let certificates = runtime()?.block_on(async {
         let database = common.database().await?;
         let result = async {
             if dry_run {
-                eprintln!("{} applications would be erased", erasure::count(&database, &rule).await?);
+                let what = match &rule {
+                    Rule::Applications(_) | Rule::LastCapturedBefore(_) => "applications",
+                    Rule::Scans(_) | Rule::ScansArrivedBefore(_) => "scans",
+                };
+                eprintln!("{} {what} would be erased", erasure::count(&database, &rule).await?);
                 return Ok(Vec::new());
             }
             let store = common.objects().open(&settings.objects).await?;
@@ -102,6 +130,26 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Writes what retention has certified into a folder.
+fn fetch_certificates(common: &Common, settings: &Settings, out: &Path) -> anyhow::Result<()> {
+    with_database(common, async |database: &Database| {
+        let store = common.objects().open(&settings.objects).await?;
+        for (number, manifest_sha256, certificate) in erasure::finished(database).await? {
+            let manifest = out.join(format!("erasure-{number}.manifest"));
+            if !manifest.exists() {
+                match store.get_file(&manifest_key(manifest_sha256), &manifest).await {
+                    // By command: its manifest is where that has written it.
+                    Err(ObjectError::NotFound { .. }) => continue,
+                    fetched => fetched?,
+                }
+            }
+            write(&out.join(format!("erasure-{number}.json")), &certificate)?;
+            println!("erasure {number}: {manifest_sha256}");
+        }
+        Ok(())
+    })
+}
+
 /// Finishes what was interrupted, then erases by the rule.
 async fn erase(
     eraser: &Eraser,
@@ -110,8 +158,7 @@ async fn erase(
     out: &Path,
 ) -> anyhow::Result<Vec<Certificate>> {
     let mut numbers = eraser.unfinished().await?;
-    let bar =
-        ProgressBar::no_length().with_style(ProgressStyle::with_template("{pos} applications {elapsed}")?);
+    let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template("{pos} erased {elapsed}")?);
     numbers.push(eraser.erase_rows(rule, OPERATOR, |count| bar.inc(count)).await?);
     bar.finish_and_clear();
     let mut certificates = Vec::new();
@@ -132,7 +179,7 @@ async fn erase(
     Ok(certificates)
 }
 
-fn write(path: &Path, certificate: &Certificate) -> anyhow::Result<()> {
+fn write(path: &Path, certificate: &impl Serialize) -> anyhow::Result<()> {
     let written = || -> anyhow::Result<()> {
         let mut file = File::create(path)?;
         serde_json::to_writer_pretty(&mut file, certificate)?;
@@ -147,10 +194,11 @@ fn told(certificate: &Certificate) -> String {
         certificate;
     let objects: Vec<String> = objects.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     format!(
-        "erasure {erasure}: {} applications, {} households, {} captures, {} pages, {} decisions\n\
+        "erasure {erasure}: {} applications, {} scans, {} households, {} captures, {} pages, {} decisions\n\
          objects: {}; {objects_shared} are those of others, too, {originals_kept} originals hold pages of others\n\
          manifest: {manifest_sha256}",
         erased.applications,
+        erased.scans,
         erased.households,
         erased.captures,
         erased.pages,

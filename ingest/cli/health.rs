@@ -29,7 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Health {
     database: Database,
     metrics: Metrics,
-    readers: ReaderPool,
+    /// Where the node reads scans.
+    readers: Option<ReaderPool>,
     forms: Arc<Forms>,
     scorer: Arc<Scorer>,
     data: PathBuf,
@@ -42,6 +43,7 @@ pub(super) struct Health {
 impl Health {
     pub fn of(
         service: &Service,
+        readers: Option<ReaderPool>,
         data: PathBuf,
         stopping: watch::Receiver<bool>,
         folder: Option<watch::Receiver<FolderState>>,
@@ -49,9 +51,9 @@ impl Health {
         Self {
             database: service.database.clone(),
             metrics: service.metrics.clone(),
-            readers: service.worker.readers.clone(),
-            forms: service.worker.forms.clone(),
-            scorer: service.worker.scorer.clone(),
+            readers,
+            forms: service.forms.clone(),
+            scorer: service.scorer.clone(),
             data,
             stopping,
             folder,
@@ -89,8 +91,8 @@ impl Health {
         Snapshot {
             standing,
             database_errors: StoreError::failed_queries(),
-            reader_ends: self.readers.ends(),
-            readers: self.readers.size(),
+            reader_ends: self.readers.as_ref().map(ReaderPool::ends).unwrap_or_default(),
+            readers: self.readers.as_ref().map_or(0, ReaderPool::size),
             data_free_bytes: super::free_bytes(&self.data).ok(),
             folder: self.folder.as_ref().map(|folder| folder.borrow().clone()),
             certificate,
@@ -102,7 +104,7 @@ impl Health {
     /// By form, whether the certificate is for it and the models at work. Fields that are suspended
     /// do not count: they are told apart.
     fn acceptance(&self) -> Vec<(String, bool)> {
-        let loaded = self.readers.loaded();
+        let Some(loaded) = self.readers.as_ref().map(ReaderPool::loaded) else { return Vec::new() };
         let none = Default::default();
         let in_force = |form| {
             self.scorer

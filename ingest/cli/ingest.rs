@@ -11,9 +11,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::{Common, service};
+use super::Common;
+use super::service::{Equipment, Service};
 use crate::audit;
-use crate::fleet::Until;
+use crate::fleet::{Until, Worker};
 use crate::intake::{Afterwards, collect};
 use crate::score::{Basis, Scorer};
 use crate::settings::Settings;
@@ -45,15 +46,21 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
         eprintln!("uketsuke: left where it is: {finding}");
     }
     super::runtime()?.block_on(async {
-        let service = service::Service::start(common, settings).await?;
-        let result = ingest(&service, collected.files, common.json).await;
+        let equipment = Equipment::load(common, settings)?;
+        let objects = common.objects().open(&equipment.settings.objects).await?;
+        let service = Service::new(equipment, objects, common.database().await?);
+        let worker = service.worker(common).await?;
+        let result = ingest(&service, &worker, collected.files, common.json).await;
+        worker.readers.shut_down().await;
+        drop(worker);
         service.stop().await;
         result
     })
 }
 
 async fn ingest(
-    service: &service::Service,
+    service: &Service,
+    worker: &Worker,
     files: Vec<crate::intake::ArrivedFile>,
     json: bool,
 ) -> anyhow::Result<()> {
@@ -84,7 +91,7 @@ async fn ingest(
     let bar = ProgressBar::new(waiting.scans).with_style(style("reading")?);
     let done = Arc::new(tokio::sync::Notify::new());
     let work = async {
-        service.worker.run(Until::Empty, told).await;
+        worker.run(Until::Empty, told).await;
         done.notify_one();
     };
     let watch = async {
@@ -111,7 +118,7 @@ async fn ingest(
         println!("{}", table(&batches, &total));
         println!("{}", balance(&total));
         for under in &acceptance {
-            println!("{}", accepted(under, &service.worker.scorer));
+            println!("{}", accepted(under, &service.scorer));
         }
     }
     anyhow::ensure!(total.balances(), "pages are not accounted for: this is a fault of the program");

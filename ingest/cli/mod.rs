@@ -25,6 +25,7 @@ mod register;
 mod serve;
 mod service;
 mod simulate;
+mod start;
 mod status;
 mod transfer;
 

@@ -8,6 +8,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
 use super::{Common, OPERATOR, runtime};
+use crate::fleet::CONDEMNED_FOR;
 use crate::settings::Settings;
 use crate::store::objects::{KeyId, KeyRing, ObjectKind, ObjectStore, Reencrypted};
 use crate::store::sweep::{SweepRule, Swept, sweep};
@@ -44,9 +45,6 @@ enum Command {
         id: KeyId,
     },
 }
-
-/// Between the two steps of a sweep.
-const CONDEMNED_FOR: Duration = Duration::from_secs(24 * 3600);
 
 fn age(text: &str) -> Result<Duration, String> {
     let bad = || "write a number and s, m, h or d, such as 7d".to_owned();

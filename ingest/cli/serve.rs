@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::Common;
 use super::health::Health;
-use super::service::Service;
+use super::service::{Equipment, Service};
+use super::start::Starting;
 use crate::audit;
 use crate::fleet::Until;
 use crate::intake::{
@@ -31,7 +32,8 @@ use crate::store::scans::Accepted;
 /// Run the service: watch the drop folders and work on what comes
 ///
 /// It runs until it gets SIGTERM or SIGINT; what is in hand is finished first. A second signal ends it
-/// at once, which loses nothing either.
+/// at once, which loses nothing either. While the database or the object store is away it waits for them:
+/// /healthz answers, /readyz says what it waits for.
 ///
 /// Scanner stations drop files into DATA/drop/STATION[/BATCH]/. A file counts as arrived when it
 /// was renamed into place, has a NAME.ready beside it, or has not changed for a time; then its
@@ -74,30 +76,44 @@ async fn serve(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
     let settings = Settings::load(common.config.as_deref())?;
     let roles: BTreeSet<Role> = arguments.roles.into_iter().collect();
-    let listener = TcpListener::bind(arguments.listen).await.with_context(|| {
-        format!("{}: cannot listen; name another address with --listen", arguments.listen)
-    })?;
+    let listener = listen(arguments.listen)?;
     let address = listener.local_addr().unwrap_or(arguments.listen);
+    let starting = Starting::new();
+    let answering = starting.answer(&listener).context("the health checks")?;
+    tracing::info!(%address, "answers; starting");
     if roles.contains(&Role::Status) {
         // A process that strangers talk to holds no readers, no objects and no other pages.
         anyhow::ensure!(
             roles.len() == 1,
             "the role 'status' runs in a process of its own; start another one"
         );
-        let database = common.database().await?;
+        let database = tokio::select! {
+            database = starting.database(common) => database?,
+            () = told_to_stop(&mut terminate, &mut interrupt) => return Ok(()),
+        };
+        answering.end().await;
+        let listener = TcpListener::from_std(listener).context("the listening socket")?;
         let page = PublicPage::new(database.clone(), settings.public_page);
         tracing::info!(%address, "the public page is ready");
-        let told = async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        };
+        let told = async move { told_to_stop(&mut terminate, &mut interrupt).await };
         page.serve(listener, told).await.context("the public page has ended")?;
         database.close().await;
         return Ok(());
     }
-    let service = Service::start(common, settings).await?;
+    let equipment = Equipment::load(common, settings)?;
+    let engines = async {
+        let objects = starting.objects(common, &equipment.settings.objects).await?;
+        anyhow::Ok((objects, starting.database(common).await?))
+    };
+    let (objects, database) = tokio::select! {
+        engines = engines => engines?,
+        () = told_to_stop(&mut terminate, &mut interrupt) => return Ok(()),
+    };
+    let service = Service::new(equipment, objects, database);
+    let worker = match roles.contains(&Role::Work) {
+        true => Some(service.worker(common).await?),
+        false => None,
+    };
     let (stop, stopped) = watch::channel(false);
 
     let mut tasks = tokio::task::JoinSet::new();
@@ -117,14 +133,20 @@ async fn serve(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
         let stopped = stopped.clone();
         tasks.spawn(async move { taking_in.run(watching, stopped).await });
     }
-    if roles.contains(&Role::Work) {
-        let (worker, stopped) = (service.worker.clone(), stopped.clone());
+    if let Some(worker) = worker.clone() {
+        let stopped = stopped.clone();
         tasks.spawn(async move { worker.run(Until::Told, stopped).await });
     }
     let (database, sealing) = (service.database.clone(), stopped.clone());
     tasks.spawn(async move { audit::seal_until(&database, sealing).await });
+    let upkeep = service.upkeep();
+    if upkeep.settings.is_on() {
+        let stopped = stopped.clone();
+        tasks.spawn(async move { upkeep.run(stopped).await });
+    }
     // Answers until the last task is done: a node that drains says so.
-    let mut routes = Health::of(&service, common.data.clone(), stopped.clone(), folder).routes();
+    let readers = worker.as_ref().map(|worker| worker.readers.clone());
+    let mut routes = Health::of(&service, readers, common.data.clone(), stopped.clone(), folder).routes();
     if roles.contains(&Role::Web) {
         let desk = service.desk();
         routes = routes.merge(desk.clone().router());
@@ -133,6 +155,8 @@ async fn serve(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
     // Who asks is counted where logins fail.
     let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
     let (end, mut ended) = watch::channel(false);
+    answering.end().await;
+    let listener = TcpListener::from_std(listener).context("the listening socket")?;
     let answering = tokio::spawn(async move {
         let told = async move {
             let _ = ended.wait_for(|&end| end).await;
@@ -143,10 +167,7 @@ async fn serve(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
     });
     tracing::info!(%address, ?roles, "ready");
 
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    told_to_stop(&mut terminate, &mut interrupt).await;
     tracing::info!("stopping; what is in hand is finished first");
     stop.send_replace(true);
     tokio::select! {
@@ -162,8 +183,27 @@ async fn serve(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
     if let Err(error) = audit::seal_all(&service.database).await {
         tracing::warn!(%error, "the last events are not sealed yet; the next service does it");
     }
+    if let Some(worker) = worker {
+        worker.readers.shut_down().await;
+    }
     service.stop().await;
     Ok(())
+}
+
+/// A socket that is served twice: while the node starts, and then.
+fn listen(address: SocketAddr) -> anyhow::Result<std::net::TcpListener> {
+    let bound = std::net::TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    bound.with_context(|| format!("{address}: cannot listen; name another address with --listen"))
+}
+
+async fn told_to_stop(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
 }
 
 /// Takes in what the watcher reports. What fails stays in the folder and is reported again.

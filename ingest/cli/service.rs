@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use super::Common;
-use crate::fleet::{ReaderPool, Worker};
+use crate::fleet::{ReaderPool, Upkeep, Worker};
 use crate::form::Forms;
 use crate::intake::Reception;
 use crate::metrics::Metrics;
@@ -15,17 +15,17 @@ use crate::review::Desk;
 use crate::score::{Basis, ScoreFiles, Scorer};
 use crate::settings::Settings;
 use crate::store::Database;
+use crate::store::objects::ObjectStore;
 
-pub(super) struct Service {
+/// What is loaded before any engine is asked: what is wrong in it is told at once.
+pub(super) struct Equipment {
     pub settings: Arc<Settings>,
-    pub database: Database,
-    pub reception: Reception,
-    pub worker: Worker,
-    pub metrics: Metrics,
+    pub scorer: Arc<Scorer>,
+    pub forms: Arc<Forms>,
 }
 
-impl Service {
-    pub async fn start(common: &Common, settings: Settings) -> anyhow::Result<Self> {
+impl Equipment {
+    pub fn load(common: &Common, settings: Settings) -> anyhow::Result<Self> {
         let settings = Arc::new(settings);
         let scorer = Scorer::new(ScoreFiles::load(&settings.paths.calibration)?, &settings.score);
         let scorer = Arc::new(scorer);
@@ -39,14 +39,28 @@ impl Service {
             );
         }
         let forms = Arc::new(Forms::load_dir(&settings.paths.forms)?);
-        let banks = super::banks(&settings)?.map(Arc::new);
         std::fs::create_dir_all(&common.data).with_context(|| {
             format!("{}: cannot be made; name another folder with --data", common.data.display())
         })?;
-        let objects = common.objects().open(&settings.objects).await?;
-        let database = common.database().await?;
-        let program = std::env::current_exe().context("the path of this program")?;
-        let readers = ReaderPool::start(&settings.readers, program, super::reader::arguments(common)).await?;
+        Ok(Self { settings, scorer, forms })
+    }
+}
+
+pub(super) struct Service {
+    pub settings: Arc<Settings>,
+    pub database: Database,
+    pub objects: Arc<dyn ObjectStore>,
+    pub forms: Arc<Forms>,
+    pub scorer: Arc<Scorer>,
+    pub reception: Reception,
+    pub metrics: Metrics,
+    /// Names this process in leases and events.
+    pub name: String,
+}
+
+impl Service {
+    pub fn new(equipment: Equipment, objects: Arc<dyn ObjectStore>, database: Database) -> Self {
+        let Equipment { settings, scorer, forms } = equipment;
         let name = format!("{}:{}", hostname(), std::process::id());
         let reception = Reception {
             database: database.clone(),
@@ -54,19 +68,31 @@ impl Service {
             jobs: settings.jobs.clone(),
             actor: name.clone(),
         };
-        let metrics = Metrics::default();
-        let worker = Worker {
-            database: database.clone(),
-            objects,
+        Self { settings, database, objects, forms, scorer, reception, metrics: Metrics::default(), name }
+    }
+
+    /// Starts the readers, which only who reads scans needs. They must be shut down in the end.
+    pub async fn worker(&self, common: &Common) -> anyhow::Result<Worker> {
+        let banks = super::banks(&self.settings)?.map(Arc::new);
+        let program = std::env::current_exe().context("the path of this program")?;
+        let arguments = super::reader::arguments(common);
+        let readers = ReaderPool::start(&self.settings.readers, program, arguments).await?;
+        Ok(Worker {
+            database: self.database.clone(),
+            objects: self.objects.clone(),
             readers,
-            forms,
-            scorer,
+            forms: self.forms.clone(),
+            scorer: self.scorer.clone(),
             banks,
-            settings: settings.clone(),
-            name,
-            metrics: metrics.clone(),
-        };
-        Ok(Self { settings, database, reception, worker, metrics })
+            settings: self.settings.clone(),
+            name: self.name.clone(),
+            metrics: self.metrics.clone(),
+        })
+    }
+
+    pub fn upkeep(&self) -> Upkeep {
+        let (database, objects) = (self.database.clone(), self.objects.clone());
+        Upkeep { database, objects, settings: self.settings.retention, name: self.name.clone() }
     }
 
     /// The review desk over the same database and objects. Without the table of banks they are typed as
@@ -77,14 +103,13 @@ impl Service {
             .inspect_err(|error| tracing::warn!(%error, "the review desk does not know banks and branches"))
             .ok()
             .map(Arc::new);
-        let Worker { database, objects, forms, .. } = &self.worker;
-        Desk::new(database.clone(), objects.clone(), forms.clone(), banks, self.settings.review.clone())
+        let (database, objects, forms) = (self.database.clone(), self.objects.clone(), self.forms.clone());
+        Desk::new(database, objects, forms, banks, self.settings.review.clone())
     }
 
     pub async fn stop(self) {
-        self.worker.readers.shut_down().await;
-        let Self { database, reception, worker, .. } = self;
-        drop((reception, worker));
+        let Self { database, reception, .. } = self;
+        drop(reception);
         database.close().await;
     }
 }

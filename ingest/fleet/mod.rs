@@ -18,6 +18,7 @@ pub mod protocol;
 mod publication;
 pub mod reader;
 mod scan_reader;
+mod upkeep;
 mod work;
 
 pub use bell::Bell;
@@ -26,4 +27,5 @@ pub use ends::ReaderEnd;
 pub use pool::{Reader, ReaderPool};
 pub use process::{Exit, ReaderError, StartError};
 pub use scan_reader::{LoadError, ScanReader};
+pub use upkeep::{CONDEMNED_FOR, Upkeep, UpkeepError, manifest_key};
 pub use work::{Until, Worker};

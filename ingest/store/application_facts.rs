@@ -1,7 +1,7 @@
 //! What has happened to the applications of the register, as far as their states follow from it.
 
 use chrono::{DateTime, Utc};
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, TryStreamExt, stream};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::applications::application_id;
@@ -38,7 +38,8 @@ const FACTS: &str = "
                from field_decision CAPTURES group by application_id) as decisions using (application_id)
     left join (select application_id, max(greatest(approved_at, revoked_at)) as last_at
                from approval CAPTURES group by application_id) as approvals using (application_id)
-    left join approval on approval.application_id = register.application_id and approval.revoked_at is null
+    left join (select application_id, id from approval CAPTURES and revoked_at is null) as approval
+        using (application_id)
     left join (select household_id, array_agg(reason order by reason) filter (where lifted_at is null) as reasons,
                       max(greatest(placed_at, lifted_at)) as last_at
                from payment_stop HOUSEHOLDS group by household_id) as stops
@@ -47,20 +48,63 @@ const FACTS: &str = "
                from payment HOUSEHOLDS order by household_id, id desc) as payments
         on payments.household_id = household_of(register.application_id, further)";
 
+/// Applications of one statement: each uses indexes only, and none holds a snapshot for long.
+const TOGETHER: i64 = 5_000;
+
 /// Every application of the register, in the order of their IDs; or those that something has happened
-/// to since a time.
+/// to since a time. Some thousand of them are of one moment, those that follow of a later one.
 pub fn all(
     database: &Database,
     since: Option<DateTime<Utc>>,
 ) -> impl Stream<Item = Result<ApplicationFacts, StoreError>> + '_ {
-    let facts = FACTS.replace("CAPTURES", "").replace("HOUSEHOLDS", "");
+    stream::try_unfold(String::new(), move |after| async move {
+        let Some(last) = last_of_next(database, &after).await? else { return Ok::<_, StoreError>(None) };
+        let rows = between(database, since, &after, &last).await?;
+        Ok(Some((stream::iter(rows.into_iter().map(Ok)), last)))
+    })
+    .try_flatten()
+}
+
+/// The ID that the next statement goes up to; none where there are no more applications.
+async fn last_of_next(database: &Database, after: &str) -> Result<Option<String>, StoreError> {
+    sqlx::query_scalar(
+        "select max(application_id)
+         from (select application_id from register where application_id > $1 order by application_id limit $2) as next",
+    )
+    .bind(after)
+    .bind(TOGETHER)
+    .fetch_one(database.pool())
+    .await
+    .map_err(query("look at all applications"))
+}
+
+async fn between(
+    database: &Database,
+    since: Option<DateTime<Utc>>,
+    after: &str,
+    last: &str,
+) -> Result<Vec<ApplicationFacts>, StoreError> {
+    let range = "application_id > $2 and application_id <= $3";
+    let facts = FACTS.replace("CAPTURES", &format!("where {range}")).replace(
+        "HOUSEHOLDS",
+        &format!(
+            "where household_id in (select household_of(application_id, further) from register where {range})"
+        ),
+    );
     let statement = format!(
-        "select * from ({facts}) as facts where $1::timestamptz is null or changed_at >= $1 order by application_id"
+        "select * from ({facts} where register.application_id > $2 and register.application_id <= $3) as facts
+         where $1::timestamptz is null or changed_at >= $1 order by application_id"
     );
     sqlx::query(AssertSqlSafe(statement))
         .bind(since)
-        .fetch(database.pool())
-        .map(|row| application_facts(&row.map_err(query("look at all applications"))?))
+        .bind(after)
+        .bind(last)
+        .fetch_all(database.pool())
+        .await
+        .map_err(query("look at all applications"))?
+        .iter()
+        .map(application_facts)
+        .collect()
 }
 
 /// None where the application is not in the register.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::captures::{self, CaptureState};
@@ -30,12 +31,9 @@ pub async fn states(
     database: &Database,
     applications: &[ApplicationId],
 ) -> Result<BTreeMap<ApplicationId, ApplicationState>, StoreError> {
-    let mut transaction = database.begin().await?;
     // One snapshot: the versions must be those of the captures that are fetched with them.
-    sqlx::query("set transaction isolation level repeatable read, read only")
-        .execute(&mut *transaction)
-        .await
-        .map_err(query("look at applications"))?;
+    let begin = "begin isolation level repeatable read, read only";
+    let mut transaction = database.pool().begin_with(begin).await.map_err(query("look at applications"))?;
     let mut states: BTreeMap<ApplicationId, ApplicationState> =
         applications.iter().map(|&id| (id, ApplicationState::default())).collect();
     for (id, version) in versions(&mut transaction, applications, false).await? {
@@ -65,16 +63,27 @@ pub(super) async fn lock(
     Ok(versions(connection, applications, true).await?.into_iter().collect())
 }
 
+/// Does what [`lock`] does and counts every application on; returns the versions before.
 pub(super) async fn advance(
     connection: &mut PgConnection,
     applications: &[ApplicationId],
-) -> Result<(), StoreError> {
-    sqlx::query("update application set version = version + 1 where application_id = any($1)")
-        .bind(texts(applications))
-        .execute(connection)
-        .await
-        .map_err(query("advance applications"))
-        .map(drop)
+) -> Result<BTreeMap<ApplicationId, ApplicationVersion>, StoreError> {
+    if applications.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    sqlx::query(
+        "insert into application (application_id, version)
+         select id, 1 from unnest($1::text[]) as id order by id
+         on conflict (application_id) do update set version = application.version + 1
+         returning application_id, version - 1 as version",
+    )
+    .bind(texts(applications))
+    .fetch_all(connection)
+    .await
+    .map_err(query("advance applications"))?
+    .iter()
+    .map(version)
+    .collect()
 }
 
 async fn versions(
@@ -94,18 +103,20 @@ async fn versions(
         .await
         .map_err(query("look at applications"))?
         .iter()
-        .map(|row| {
-            let version = row.try_get("version").map_err(corrupt("application"))?;
-            Ok((application_id(row, "application_id")?, ApplicationVersion(version)))
-        })
+        .map(version)
         .collect()
+}
+
+fn version(row: &PgRow) -> Result<(ApplicationId, ApplicationVersion), StoreError> {
+    let version = row.try_get("version").map_err(corrupt("application"))?;
+    Ok((application_id(row, "application_id")?, ApplicationVersion(version)))
 }
 
 pub(super) fn texts(applications: &[ApplicationId]) -> Vec<String> {
     applications.iter().map(ToString::to_string).collect()
 }
 
-pub(super) fn application_id(row: &sqlx::postgres::PgRow, column: &str) -> Result<ApplicationId, StoreError> {
+pub(super) fn application_id(row: &PgRow, column: &str) -> Result<ApplicationId, StoreError> {
     let text: String = row.try_get(column).map_err(corrupt("application ID"))?;
     text.parse().map_err(corrupt("application ID"))
 }

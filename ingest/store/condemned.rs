@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, Postgres, Row};
+use sqlx::{PgConnection, Row};
 
 use super::error::{corrupt, query};
 use super::events::{self, EventKind};
@@ -26,101 +25,6 @@ pub struct Condemned {
     pub key: ObjectKey,
     /// As the store said then.
     pub modified_at: DateTime<Utc>,
-}
-
-/// Rows that one statement goes through; a page's row is some 20 kB.
-const CHUNK: i64 = 2_000;
-
-/// The keys of all objects that rows name, but for originals, which always are.
-///
-/// Lasts as long as the connection; nothing else is locked meanwhile.
-pub struct Names {
-    connection: PoolConnection<Postgres>,
-}
-
-impl Names {
-    /// Goes through all pages and all events of captures, in many short statements. Every version
-    /// of a record counts, not only the last: the events tell of it.
-    pub async fn gather(database: &Database) -> Result<Self, StoreError> {
-        let doing = query("gather the names of objects");
-        let mut connection = database.pool().acquire().await.map_err(&doing)?;
-        // Of this session, so that another sweep has its own.
-        for statement in ["drop table if exists pg_temp.named", "create temp table named (key text not null)"]
-        {
-            sqlx::query(statement).execute(&mut *connection).await.map_err(&doing)?;
-        }
-        let mut names = Self { connection };
-        names.gather_pages().await.map_err(&doing)?;
-        names.gather_records().await.map_err(&doing)?;
-        for statement in ["create index on named using hash (key)", "analyze named"] {
-            sqlx::query(statement).execute(&mut *names.connection).await.map_err(&doing)?;
-        }
-        Ok(names)
-    }
-
-    async fn gather_pages(&mut self) -> Result<(), sqlx::Error> {
-        let mut after = (0_i64, -1_i32);
-        loop {
-            let last = sqlx::query(
-                "with chunk as materialized (
-                     select scan_id, page_index, image_key, captured from page
-                     where (scan_id, page_index) > ($1, $2) order by scan_id, page_index limit $3
-                 ), put as (
-                     insert into named
-                     select image_key from chunk where image_key is not null
-                     union all
-                     select reading ->> 'crop' from chunk,
-                            json_array_elements(captured -> 'readings') as reading
-                 )
-                 select scan_id, page_index from chunk order by scan_id desc, page_index desc limit 1",
-            )
-            .bind(after.0)
-            .bind(after.1)
-            .bind(CHUNK)
-            .fetch_optional(&mut *self.connection)
-            .await?;
-            let Some(last) = last else { return Ok(()) };
-            after = (last.try_get("scan_id")?, last.try_get("page_index")?);
-        }
-    }
-
-    async fn gather_records(&mut self) -> Result<(), sqlx::Error> {
-        let mut after = 0_i64;
-        loop {
-            let last: Option<i64> = sqlx::query_scalar(
-                "with chunk as materialized (
-                     select id, detail ->> 'record_sha256' as sha256 from event
-                     where id > $1 order by id limit $2
-                 ), put as (
-                     insert into named
-                     select format('record/%s/%s/%s.json', substr(sha256, 1, 2), substr(sha256, 3, 2), sha256)
-                     from chunk where sha256 is not null
-                 )
-                 select max(id) from chunk",
-            )
-            .bind(after)
-            .bind(CHUNK)
-            .fetch_one(&mut *self.connection)
-            .await?;
-            let Some(last) = last else { return Ok(()) };
-            after = last;
-        }
-    }
-
-    /// Those of `keys` that no row names.
-    pub async fn missing(&mut self, keys: &[ObjectKey]) -> Result<Vec<ObjectKey>, StoreError> {
-        sqlx::query_scalar(
-            "select key from unnest($1::text[]) with ordinality as asked (key, place)
-             where not exists (select from named where named.key = asked.key) order by place",
-        )
-        .bind(texts(keys))
-        .fetch_all(&mut *self.connection)
-        .await
-        .map_err(query("compare the names of objects"))?
-        .into_iter()
-        .map(parse)
-        .collect()
-    }
 }
 
 /// Condemns objects; one that is condemned already stays so since then.
@@ -269,6 +173,17 @@ pub async fn forget(database: &Database, removed_for: Duration) -> Result<(), St
 /// objects is being taken away, or is gone.
 pub(super) async fn lift(connection: &mut PgConnection, keys: &[String]) -> Result<bool, StoreError> {
     let doing = query("look for condemned objects");
+    let condemned = async |connection: &mut PgConnection| -> Result<bool, StoreError> {
+        sqlx::query_scalar("select exists (select from condemned where key = any($1))")
+            .bind(keys)
+            .fetch_one(connection)
+            .await
+            .map_err(&doing)
+    };
+    // As nearly always: then there is nothing to lift.
+    if !condemned(connection).await? {
+        return Ok(true);
+    }
     // In the order of the keys, so that two publications cannot wait for each other.
     sqlx::query(
         "delete from condemned where key in (select key from condemned
@@ -280,12 +195,7 @@ pub(super) async fn lift(connection: &mut PgConnection, keys: &[String]) -> Resu
     .execute(&mut *connection)
     .await
     .map_err(&doing)?;
-    let left: bool = sqlx::query_scalar("select exists (select from condemned where key = any($1))")
-        .bind(keys)
-        .fetch_one(connection)
-        .await
-        .map_err(&doing)?;
-    Ok(!left)
+    Ok(!condemned(connection).await?)
 }
 
 /// After a publication was refused: what is gone may be stored and named again. So may what a sweep

@@ -19,6 +19,9 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("ingest/store/migrat
 /// A program runs a handful of loops; more connections than this only queue inside the server.
 const CONNECTIONS: u32 = 16;
 
+/// How long a server may take to answer at all.
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
+
 /// How long a question waits for a connection, restarts of the server included.
 const PATIENCE: Duration = Duration::from_secs(45);
 
@@ -54,7 +57,7 @@ impl Database {
     /// Connects to one database of a running server and brings its tables up to date.
     pub async fn open(options: PgConnectOptions) -> Result<Self, StoreError> {
         let options = options.application_name("uketsuke");
-        let mut connection = sqlx::PgConnection::connect_with(&options).await.map_err(StoreError::Connect)?;
+        let mut connection = first_connection(&options).await.map_err(StoreError::Connect)?;
         if !is_up_to_date(&mut connection).await? {
             MIGRATIONS.run(&mut connection).await?;
         }
@@ -98,6 +101,14 @@ impl Database {
             // A panic of the blocking task has been reported by the panic hook.
             let _ = tokio::task::spawn_blocking(move || drop(server)).await;
         }
+    }
+}
+
+/// A host that says nothing at all is away.
+async fn first_connection(options: &PgConnectOptions) -> Result<sqlx::PgConnection, sqlx::Error> {
+    match tokio::time::timeout(FIRST_ANSWER, sqlx::PgConnection::connect_with(options)).await {
+        Ok(result) => result,
+        Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
     }
 }
 

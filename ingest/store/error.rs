@@ -49,17 +49,21 @@ impl StoreError {
 
     /// The same call may well work a moment later: the server restarts, or two transactions met.
     pub fn is_transient(&self) -> bool {
+        use sqlx::migrate::MigrateError::{Execute, ExecuteMigration};
         let source = match self {
-            Self::Query { source, .. } | Self::Connect(source) => source,
+            Self::Query { source, .. }
+            | Self::Connect(source)
+            | Self::Migrate(Execute(source) | ExecuteMigration(source, _)) => source,
+            Self::PrivatePostgres(error) => return error.is_transient(),
             _ => return false,
         };
         match source {
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
             // 08: connection, 40: rolled back (deadlock, serialization), 57P: the server stops,
-            // 53: out of connections, memory or disk
-            sqlx::Error::Database(error) => error
-                .code()
-                .is_some_and(|code| ["08", "40", "53", "57P"].iter().any(|class| code.starts_with(class))),
+            // 53: out of connections, memory or disk, 25006: a standby that is yet to take over
+            sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+                ["08", "40", "53", "57P", "25006"].iter().any(|class| code.starts_with(class))
+            }),
             _ => false,
         }
     }

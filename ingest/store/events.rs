@@ -29,6 +29,8 @@ pub enum EventKind {
     ObjectsSwept,
     /// What is known of an application was taken away.
     ApplicationErased,
+    /// What a scan held that is no application's was taken away.
+    ScanErased,
     /// The objects of an erasure are gone, too; its certificate is written.
     ErasureFinished,
     AccountAdded,
@@ -94,6 +96,7 @@ impl EventKind {
             Self::DatabaseRestored => "database.restored",
             Self::ObjectsSwept => "objects.swept",
             Self::ApplicationErased => "application.erased",
+            Self::ScanErased => "scan.erased",
             Self::ErasureFinished => "erasure.finished",
             Self::AccountAdded => "account.added",
             Self::AccountChanged => "account.changed",

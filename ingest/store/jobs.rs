@@ -33,7 +33,7 @@ pub enum JobKind {
 }
 
 impl JobKind {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::ReadScan => "read_scan",
         }
@@ -76,8 +76,8 @@ pub struct JobCounts {
     pub quarantined: u64,
 }
 
-/// Queues the reading of a scan in the transaction that registers it.
-pub(super) async fn enqueue_scan(
+/// Queues the reading of a scan that is registered.
+async fn enqueue_scan(
     connection: &mut PgConnection,
     scan: ScanId,
     terms: Terms,
@@ -97,24 +97,71 @@ pub(super) async fn enqueue_scan(
 }
 
 /// Takes up to `limit` scans that are ready, what is due first before all, for `lease`. Scans whose attempts are
-/// used up are quarantined on the way.
+/// used up are quarantined where the queue comes to them.
 pub async fn claim_scans(
     database: &Database,
     worker: &str,
     lease: Duration,
     limit: u32,
 ) -> Result<Vec<Lease>, StoreError> {
-    // One statement: what is found exhausted dies and its scan is quarantined in the same commit as
-    // the others are leased. `skip locked` keeps claiming workers out of each other's way.
+    loop {
+        let Claim { leases, exhausted } = claim(database, worker, lease, limit).await?;
+        if exhausted.is_empty() {
+            return Ok(leases);
+        }
+        bury(database, worker, &exhausted).await?;
+        if !leases.is_empty() {
+            return Ok(leases);
+        }
+    }
+}
+
+/// What stood first in the queue.
+struct Claim {
+    leases: Vec<Lease>,
+    /// Have no attempts left.
+    exhausted: Vec<i64>,
+}
+
+async fn claim(database: &Database, worker: &str, lease: Duration, limit: u32) -> Result<Claim, StoreError> {
+    // `skip locked` keeps claiming workers out of each other's way. Nothing that is changed here is in an
+    // index, so that the row moves within its page.
     let rows = sqlx::query(
         "with ready as materialized (
-             select id from job
-             where kind = $1 and visible_at <= now() and attempts < max_attempts
+             select id, attempts < max_attempts as alive from job
+             where kind = $1 and visible_at <= now()
              order by due_at, id limit $2 for update skip locked
-         ), exhausted as materialized (
+         ), leased as (
+             update job set attempts = job.attempts + 1, visible_at = now() + make_interval(secs => $4), worker = $3
+             from ready where job.id = ready.id and alive
+             returning job.id, job.attempts, job.max_attempts, job.scan_id
+         )
+         select id, alive, leased.attempts, leased.max_attempts, leased.scan_id from ready left join leased using (id)",
+    )
+    .bind(JobKind::ReadScan.name())
+    .bind(i64::from(limit))
+    .bind(worker)
+    .bind(lease.as_secs_f64())
+    .fetch_all(database.pool())
+    .await
+    .map_err(query("claim jobs"))?;
+    let mut claim = Claim { leases: Vec::new(), exhausted: Vec::new() };
+    for row in &rows {
+        match row.try_get("alive").map_err(corrupt("job"))? {
+            true => claim.leases.push(lease_of(row)?),
+            false => claim.exhausted.push(row.try_get("id").map_err(corrupt("job"))?),
+        }
+    }
+    Ok(claim)
+}
+
+/// Quarantines scans of which every attempt has ended without a word, unless somebody else is at it.
+async fn bury(database: &Database, worker: &str, jobs: &[i64]) -> Result<(), StoreError> {
+    sqlx::query(
+        "with exhausted as materialized (
              select id from job
-             where kind = $1 and visible_at <= now() and attempts >= max_attempts
-             limit 100 for update skip locked
+             where id = any($1) and visible_at <= now() and attempts >= max_attempts
+             for update skip locked
          ), dead as (
              delete from job using exhausted where job.id = exhausted.id returning job.*
          ), buried as (
@@ -127,23 +174,17 @@ pub async fn claim_scans(
          ), quarantined as (
              update scan set state = 'quarantined', reason = buried.reason, state_at = now()
              from buried where scan.id = buried.scan_id returning scan.id, buried.attempts
-         ), told as (
-             insert into event (actor, kind, subject, detail)
-             select $3, $5, 'scan ' || id, jsonb_build_object('attempts', attempts) from quarantined
          )
-         update job set attempts = job.attempts + 1, visible_at = now() + make_interval(secs => $4), worker = $3
-         from ready where job.id = ready.id
-         returning job.id, job.attempts, job.max_attempts, job.scan_id",
+         insert into event (actor, kind, subject, detail)
+         select $2, $3, 'scan ' || id, jsonb_build_object('attempts', attempts) from quarantined",
     )
-    .bind(JobKind::ReadScan.name())
-    .bind(i64::from(limit))
+    .bind(jobs)
     .bind(worker)
-    .bind(lease.as_secs_f64())
     .bind(EventKind::ScanQuarantined.name())
-    .fetch_all(database.pool())
+    .execute(database.pool())
     .await
-    .map_err(query("claim jobs"))?;
-    rows.iter().map(lease_of).collect()
+    .map_err(query("quarantine exhausted jobs"))
+    .map(drop)
 }
 
 fn lease_of(row: &sqlx::postgres::PgRow) -> Result<Lease, StoreError> {
@@ -171,18 +212,8 @@ pub async fn heartbeat(database: &Database, lease: &Lease, length: Duration) -> 
     fence(lease, renewed.rows_affected())
 }
 
-/// Removes the job in the transaction that holds its results: both commit, or neither.
-pub(super) async fn complete(connection: &mut PgConnection, lease: &Lease) -> Result<(), StoreError> {
-    let removed = sqlx::query("delete from job where id = $1 and attempts = $2")
-        .bind(lease.job.0)
-        .bind(lease.attempt)
-        .execute(connection)
-        .await
-        .map_err(query("complete a job"))?;
-    fence(lease, removed.rows_affected())
-}
-
-fn fence(lease: &Lease, rows: u64) -> Result<(), StoreError> {
+/// Whether the lease was still its holder's: then it was about one row.
+pub(super) fn fence(lease: &Lease, rows: u64) -> Result<(), StoreError> {
     if rows == 1 { Ok(()) } else { Err(StoreError::LeaseLost(lease.job)) }
 }
 
@@ -296,7 +327,7 @@ pub async fn quarantine(
 }
 
 /// Puts a quarantined scan back into the queue with all its attempts; it is due at once, since a person
-/// has asked for it. False if it is not in quarantine.
+/// has asked for it. False if it is not in quarantine, or was erased.
 pub async fn requeue(
     database: &Database,
     scan: ScanId,
@@ -306,7 +337,7 @@ pub async fn requeue(
     let mut transaction = database.begin().await?;
     let released = sqlx::query(
         "update scan set state = 'waiting', reason = null, page_count = null, state_at = now()
-         where id = $1 and state = 'quarantined'",
+         where id = $1 and state = 'quarantined' and erased_at is null",
     )
     .bind(scan.0)
     .execute(&mut *transaction)

@@ -46,6 +46,7 @@ pub mod standing;
 pub mod sweep;
 pub mod tasks;
 pub mod transfers;
+pub mod upkeep;
 pub mod waivers;
 
 pub use database::Database;

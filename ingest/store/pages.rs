@@ -40,7 +40,7 @@ pub enum PageState {
 /// Rows a statement; a page's documents are some 10 to 50 kB.
 const CHUNK: usize = 100;
 
-/// Adds the pages of a scan that was made done in the same transaction.
+/// Adds the pages of a scan that was made done in the same transaction, and a task for each that is unassigned.
 pub(super) async fn insert(
     connection: &mut PgConnection,
     scan: ScanId,
@@ -51,14 +51,19 @@ pub(super) async fn insert(
         let text = |value: fn(&PageRow<'_>) -> Option<String>| rows.iter().map(value).collect::<Vec<_>>();
         let number = |value: fn(&PageRow<'_>) -> Option<i32>| rows.iter().map(value).collect::<Vec<_>>();
         sqlx::query(
-            "insert into page (scan_id, page_index, state, capture_id, application_id, form, form_version,
-                               form_page, unassigned_reason, image_key, look, captured, neighbours)
-             select $1, index, state, capture::uuid, application, form, version, form_page, reason, image,
-                    look::json, captured::json, string_to_array(neighbours, ',')
-             from unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[],
-                         $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
-               as p (index, state, capture, application, form, version, form_page, reason, image, look,
-                     captured, neighbours)",
+            "with added as (
+                 insert into page (scan_id, page_index, state, capture_id, application_id, form, form_version,
+                                   form_page, unassigned_reason, image_key, look, captured, neighbours)
+                 select $1, index, state, capture::uuid, application, form, version, form_page, reason, image,
+                        look::json, captured::json, string_to_array(neighbours, ',')
+                 from unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[],
+                             $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
+                   as p (index, state, capture, application, form, version, form_page, reason, image, look,
+                         captured, neighbours)
+                 returning scan_id, page_index, state
+             )
+             insert into task (kind, scan_id, page_index)
+             select 'page', scan_id, page_index from added where state = 'unassigned' order by page_index",
         )
         .bind(scan.0)
         .bind(number(|row| Some(row.index)))

@@ -74,10 +74,9 @@ pub enum Published {
 pub async fn publish(database: &Database, publication: &Publication<'_>) -> Result<Published, StoreError> {
     let Publication { lease, actor, pages, captures, expected, .. } = *publication;
     let mut transaction = database.begin().await?;
-    jobs::complete(&mut transaction, lease).await?;
+    finish_scan(&mut transaction, publication).await?;
     let touched: Vec<ApplicationId> = expected.keys().copied().collect();
-    let versions = applications::lock(&mut transaction, &touched).await?;
-    if &versions != expected {
+    if &applications::advance(&mut transaction, &touched).await? != expected {
         // Dropping the transaction rolls it back, the end of the job included.
         return Ok(Published::Conflict);
     }
@@ -87,7 +86,6 @@ pub async fn publish(database: &Database, publication: &Publication<'_>) -> Resu
         condemned::readmit(database, &objects).await?;
         return Err(StoreError::ObjectsRemoved);
     }
-    finish_scan(&mut transaction, publication).await?;
     for capture in captures {
         if !expected.contains_key(&capture.application_id) {
             return Err(StoreError::Refused("a capture's application has no expected version"));
@@ -95,18 +93,6 @@ pub async fn publish(database: &Database, publication: &Publication<'_>) -> Resu
         write_capture(&mut transaction, publication, capture).await?;
     }
     pages::insert(&mut transaction, lease.scan, pages).await?;
-    tasks::plan_pages(&mut transaction, Some(lease.scan)).await?;
-    applications::advance(&mut transaction, &touched).await?;
-    let count = |wanted: fn(&PageState) -> bool| pages.iter().filter(|page| wanted(&page.state)).count();
-    let detail = json!({
-        "attempt": lease.attempt,
-        "pages": pages.len(),
-        "captured": count(|state| matches!(state, PageState::Captured { .. })),
-        "blank": count(|state| matches!(state, PageState::Blank { .. })),
-        "unassigned": count(|state| matches!(state, PageState::Unassigned { .. })),
-    });
-    let subject = format!("scan {}", lease.scan);
-    events::append(&mut transaction, actor, EventKind::ScanPublished, &subject, detail).await?;
     // Last, because all publications count in the same few rows: they are locked until the commit.
     let suspended = match &publication.watch {
         Some(watch) => drift::count(&mut transaction, actor, watch).await?,
@@ -141,19 +127,44 @@ fn objects(publication: &Publication<'_>) -> Vec<String> {
     keys
 }
 
+/// Ends the job, fenced by the lease, makes the scan done and says so.
 async fn finish_scan(connection: &mut PgConnection, publication: &Publication<'_>) -> Result<(), StoreError> {
-    let finished = sqlx::query(
-        "update scan set state = 'done', page_count = $2, state_at = now()
-         where id = $1 and state = 'waiting' and station = $3 and batch is not distinct from $4",
+    let Publication { lease, actor, scan, pages, .. } = publication;
+    let count = |wanted: fn(&PageState) -> bool| pages.iter().filter(|page| wanted(&page.state)).count();
+    let detail = json!({
+        "attempt": lease.attempt,
+        "pages": pages.len(),
+        "captured": count(|state| matches!(state, PageState::Captured { .. })),
+        "blank": count(|state| matches!(state, PageState::Blank { .. })),
+        "unassigned": count(|state| matches!(state, PageState::Unassigned { .. })),
+    });
+    let (ended, finished): (i64, i64) = sqlx::query_as(
+        "with ended as (
+             delete from job where id = $1 and attempts = $2 returning scan_id
+         ), finished as (
+             update scan set state = 'done', page_count = $4, state_at = now()
+             from ended where scan.id = ended.scan_id and scan.id = $3
+               and state = 'waiting' and station = $5 and batch is not distinct from $6
+             returning scan.id
+         ), told as (
+             insert into event (actor, kind, subject, detail) select $7, $8, 'scan ' || id, $9 from finished
+         )
+         select (select count(*) from ended), (select count(*) from finished)",
     )
-    .bind(publication.lease.scan.0)
-    .bind(publication.pages.len() as i64)
-    .bind(&publication.scan.station)
-    .bind(&publication.scan.batch)
-    .execute(connection)
+    .bind(lease.job.0)
+    .bind(lease.attempt)
+    .bind(lease.scan.0)
+    .bind(pages.len() as i64)
+    .bind(&scan.station)
+    .bind(&scan.batch)
+    .bind(actor)
+    .bind(EventKind::ScanPublished.name())
+    .bind(detail)
+    .fetch_one(connection)
     .await
     .map_err(query("finish a scan"))?;
-    match finished.rows_affected() {
+    jobs::fence(lease, ended.unsigned_abs())?;
+    match finished {
         1 => Ok(()),
         _ => Err(StoreError::Refused("the scan of that station and batch does not wait to be read")),
     }
@@ -168,15 +179,16 @@ async fn write_capture(
     let (kind, seq, version) = match *change {
         CaptureChange::New { captured_at } => {
             let seq = insert_capture(connection, publication, capture, captured_at).await?;
+            tasks::add(connection, *application_id, *id, tasks).await?;
             let kind = if seq == 1 { EventKind::CaptureCreated } else { EventKind::CaptureDuplicate };
             (kind, seq, 1)
         }
         CaptureChange::Completed { version } => {
             let seq = complete_capture(connection, publication, capture, version).await?;
+            tasks::add_further(connection, *application_id, *id, tasks).await?;
             (EventKind::CaptureCompleted, seq, version + 1)
         }
     };
-    tasks::plan(connection, *application_id, *id, tasks).await?;
     let detail = json!({
         "application_id": application_id,
         "seq": seq,
@@ -197,8 +209,8 @@ async fn insert_capture(
     // The application's row is locked: nobody else counts at the same time.
     sqlx::query_scalar(
         "insert into capture (id, application_id, station, batch, seq, duplicate_of, record, record_key,
-                              record_sha256, captured_at)
-         select $1::uuid, $2, $3, $4, count(*) + 1, (array_agg(id order by seq))[1], $5::json, $6, $7, $8
+                              record_sha256, captured_at, tasks_planned)
+         select $1::uuid, $2, $3, $4, count(*) + 1, (array_agg(id order by seq))[1], $5::json, $6, $7, $8, true
          from capture where application_id = $2
          returning seq",
     )
@@ -223,7 +235,7 @@ async fn complete_capture(
 ) -> Result<i32, StoreError> {
     sqlx::query_scalar(
         "update capture set version = version + 1, record = $2::json, record_key = $3, record_sha256 = $4,
-                            published_at = now()
+                            published_at = now(), tasks_planned = true, qa_drawn = false
          where id = $1::uuid and version = $5 and application_id = $6 and station = $7
            and batch is not distinct from $8
          returning seq",

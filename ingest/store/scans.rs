@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::error::{corrupt, query};
 use super::events::{self, EventKind};
-use super::jobs::{self, Terms};
+use super::jobs::{JobKind, Terms};
 use super::objects::ObjectKey;
 use super::{Database, StoreError, announcements};
 use crate::digest::Sha256;
@@ -47,6 +47,13 @@ pub struct Arrival {
     pub bytes: u64,
     pub original: ObjectKey,
     pub modified_at: DateTime<Utc>,
+}
+
+impl Arrival {
+    /// What its event says.
+    fn told(&self) -> Value {
+        json!({ "station": self.station, "batch": self.batch, "sha256": self.sha256 })
+    }
 }
 
 /// What an arrival meant.
@@ -94,30 +101,24 @@ pub async fn accept(
     actor: &str,
     terms: Terms,
 ) -> Result<Accepted, StoreError> {
+    if let Some(scan) = accept_new(database, arrival, actor, terms).await? {
+        announcements::announce(database).await;
+        return Ok(Accepted::New(scan));
+    }
     let mut transaction = database.begin().await?;
     let doing = query("register an arrival");
     let sha256 = &arrival.sha256.as_bytes()[..];
     // Watchers with the same bytes wait here for one another, and see each other's rows below.
-    sqlx::query("insert into blob (sha256, bytes, object_key) values ($1, $2, $3) on conflict do nothing")
-        .bind(sha256)
-        .bind(i64::try_from(arrival.bytes).unwrap_or(i64::MAX))
-        .bind(arrival.original.to_string())
-        .execute(&mut *transaction)
-        .await
-        .map_err(&doing)?;
-    sqlx::query("select from blob where sha256 = $1 for update")
-        .bind(sha256)
-        .execute(&mut *transaction)
-        .await
-        .map_err(&doing)?;
-    let known: Option<i64> = sqlx::query_scalar("select id from scan where sha256 = $1")
-        .bind(sha256)
-        .fetch_optional(&mut *transaction)
-        .await
-        .map_err(&doing)?;
+    let known: i64 = sqlx::query_scalar(
+        "select scan.id from blob join scan using (sha256) where sha256 = $1 for update of blob",
+    )
+    .bind(sha256)
+    .fetch_one(&mut *transaction)
+    .await
+    .map_err(&doing)?;
     let logged = sqlx::query(
         "insert into arrival (station, batch, path, occasion, sha256, modified_at, repeated)
-         values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
+         values ($1, $2, $3, $4, $5, $6, true) on conflict do nothing",
     )
     .bind(&arrival.station)
     .bind(&arrival.batch)
@@ -125,45 +126,69 @@ pub async fn accept(
     .bind(&arrival.occasion)
     .bind(sha256)
     .bind(arrival.modified_at)
-    .bind(known.is_some())
     .execute(&mut *transaction)
     .await
     .map_err(&doing)?;
-    let accepted = match known {
-        Some(id) if logged.rows_affected() == 0 => return Ok(Accepted::Registered(ScanId(id))),
-        Some(id) => {
-            let statement = "insert into erased_came_again (object_key)
-                             select object_key from blob where sha256 = $1 and erased_at is not null
-                             on conflict do nothing";
-            sqlx::query(statement).bind(sha256).execute(&mut *transaction).await.map_err(&doing)?;
-            Accepted::Repeated(ScanId(id))
-        }
-        None => {
-            let id: i64 = sqlx::query_scalar(
-                "insert into scan (sha256, station, batch, file) values ($1, $2, $3, $4) returning id",
-            )
-            .bind(sha256)
-            .bind(&arrival.station)
-            .bind(&arrival.batch)
-            .bind(&arrival.path)
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(&doing)?;
-            jobs::enqueue_scan(&mut transaction, ScanId(id), terms).await?;
-            Accepted::New(ScanId(id))
-        }
-    };
-    let (kind, id) = match accepted {
-        Accepted::New(id) => (EventKind::ScanArrived, id),
-        Accepted::Repeated(id) | Accepted::Registered(id) => (EventKind::ScanRepeated, id),
-    };
-    let detail = json!({ "station": arrival.station, "batch": arrival.batch, "sha256": arrival.sha256 });
-    events::append(&mut transaction, actor, kind, &format!("scan {id}"), detail).await?;
-    transaction.commit().await.map_err(&doing)?;
-    if matches!(accepted, Accepted::New(_)) {
-        announcements::announce(database).await;
+    if logged.rows_affected() == 0 {
+        return Ok(Accepted::Registered(ScanId(known)));
     }
-    Ok(accepted)
+    sqlx::query(
+        "insert into erased_came_again (object_key)
+         select object_key from blob where sha256 = $1 and erased_at is not null
+         on conflict do nothing",
+    )
+    .bind(sha256)
+    .execute(&mut *transaction)
+    .await
+    .map_err(&doing)?;
+    let subject = format!("scan {known}");
+    events::append(&mut transaction, actor, EventKind::ScanRepeated, &subject, arrival.told()).await?;
+    transaction.commit().await.map_err(&doing)?;
+    Ok(Accepted::Repeated(ScanId(known)))
+}
+
+/// Registers content that nobody has registered; none where somebody has. A blob comes with its scan, so one
+/// statement is all: whoever meets it half way waits for its end.
+async fn accept_new(
+    database: &Database,
+    arrival: &Arrival,
+    actor: &str,
+    terms: Terms,
+) -> Result<Option<ScanId>, StoreError> {
+    sqlx::query_scalar(
+        "with content as (
+             insert into blob (sha256, bytes, object_key) values ($1, $2, $3) on conflict do nothing returning sha256
+         ), logged as (
+             insert into arrival (station, batch, path, occasion, sha256, modified_at, repeated)
+             select $4, $5, $6, $7, sha256, $8, false from content
+         ), scanned as (
+             insert into scan (sha256, station, batch, file) select sha256, $4, $5, $6 from content returning id
+         ), queued as (
+             insert into job (kind, dedup, max_attempts, scan_id, due_at)
+             select $9, int8send(id), $10, id, now() + make_interval(secs => $11) from scanned
+         ), told as (
+             insert into event (actor, kind, subject, detail) select $12, $13, 'scan ' || id, $14 from scanned
+         )
+         select id from scanned",
+    )
+    .bind(&arrival.sha256.as_bytes()[..])
+    .bind(i64::try_from(arrival.bytes).unwrap_or(i64::MAX))
+    .bind(arrival.original.to_string())
+    .bind(&arrival.station)
+    .bind(&arrival.batch)
+    .bind(&arrival.path)
+    .bind(&arrival.occasion)
+    .bind(arrival.modified_at)
+    .bind(JobKind::ReadScan.name())
+    .bind(terms.max_attempts)
+    .bind(terms.due_in.as_secs_f64())
+    .bind(actor)
+    .bind(EventKind::ScanArrived.name())
+    .bind(arrival.told())
+    .fetch_optional(database.pool())
+    .await
+    .map_err(query("register an arrival"))
+    .map(|id: Option<i64>| id.map(ScanId))
 }
 
 const COLUMNS: &str =
@@ -192,14 +217,15 @@ pub async fn find_content(database: &Database, sha256: Sha256) -> Result<Option<
         .transpose()
 }
 
-/// Up to `limit` quarantined scans in the order of their IDs, those after `after`.
+/// Up to `limit` quarantined scans in the order of their IDs, those after `after`, but for what was erased.
 pub async fn quarantined(
     database: &Database,
     after: Option<ScanId>,
     limit: u32,
 ) -> Result<Vec<Scan>, StoreError> {
-    let statement =
-        format!("select {COLUMNS} where state = 'quarantined' and scan.id > $1 order by scan.id limit $2");
+    let statement = format!(
+        "select {COLUMNS} where state = 'quarantined' and scan.erased_at is null and scan.id > $1 order by scan.id limit $2"
+    );
     sqlx::query(sqlx::AssertSqlSafe(statement))
         .bind(after.map_or(i64::MIN, |id| id.0))
         .bind(i64::from(limit))

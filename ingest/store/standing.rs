@@ -55,8 +55,8 @@ pub async fn standing(database: &Database) -> Result<Standing, StoreError> {
     let seals = seals::standing(database).await?;
     let row = sqlx::query(
         "select (select count(*) from scan where state = 'waiting') as waiting,
-                (select count(*) from scan where state = 'quarantined') as quarantined,
-                (select count(*) from page where state = 'unassigned') as unassigned,
+                (select count(*) from scan where state = 'quarantined' and erased_at is null) as quarantined,
+                (select count(*) from page where state = 'unassigned' and erased_at is null) as unassigned,
                 (select n_dead_tup from pg_stat_user_tables where relid = 'job'::regclass) as dead,
                 (select extract(epoch from clock_timestamp() - min(xact_start))::float8 from pg_stat_activity
                  where pid <> pg_backend_pid() and backend_type = 'client backend') as transaction",

@@ -8,8 +8,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::condemned::{self, Condemned, Names};
+use super::condemned::{self, Condemned};
 use super::objects::{ObjectError, ObjectKey, ObjectKind, ObjectStore};
+use super::references::Names;
 use super::{Database, StoreError};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -117,66 +117,77 @@ pub enum About {
 const COLUMNS: &str =
     "id, kind, epoch, application_id, capture_id::text, fields, scan_id, page_index, reason";
 
-/// Adds the tasks of a capture in the transaction that publishes it. Fields that have a task already
-/// keep it: a capture that was completed was read before, but for the page that came.
+/// Adds the tasks of a capture that was there before, and notes that it has them. Fields that have a task
+/// already keep it.
 pub(super) async fn plan(
     connection: &mut PgConnection,
     application: ApplicationId,
     capture: CaptureId,
     planned: &[PlannedTask],
 ) -> Result<(), StoreError> {
-    let doing = query("add tasks");
+    add_further(connection, application, capture, planned).await?;
+    sqlx::query("update capture set tasks_planned = true, qa_drawn = false where id = $1::uuid")
+        .bind(capture.to_string())
+        .execute(connection)
+        .await
+        .map_err(query("add tasks"))
+        .map(drop)
+}
+
+/// Adds the tasks of a capture that may have some: it was read before, but for the page that came.
+pub(super) async fn add_further(
+    connection: &mut PgConnection,
+    application: ApplicationId,
+    capture: CaptureId,
+    planned: &[PlannedTask],
+) -> Result<(), StoreError> {
     let covered: Vec<String> =
         sqlx::query_scalar("select distinct unnest(fields) from task where capture_id = $1::uuid")
             .bind(capture.to_string())
             .fetch_all(&mut *connection)
             .await
-            .map_err(&doing)?;
-    for task in planned {
-        let fields: Vec<&String> = task.fields.iter().filter(|field| !covered.contains(field)).collect();
-        if fields.is_empty() && !task.fields.is_empty() {
-            continue;
-        }
-        // Two people key, so there are two tasks.
-        sqlx::query(
-            "insert into task (kind, application_id, capture_id, fields, turn, reason)
-             select $1, $2, $3::uuid, $4, turn, $5
-             from unnest(case when $1 = 'key' then array[1, 2] else array[null::int] end) as turn
-             where cardinality($4::text[]) > 0
-                or not exists (select from task where capture_id = $3::uuid and kind = $1)",
-        )
-        .bind(task.kind.name())
-        .bind(application.to_string())
-        .bind(capture.to_string())
-        .bind(fields)
-        .bind(task.reason)
-        .execute(&mut *connection)
-        .await
-        .map_err(&doing)?;
-    }
-    sqlx::query("update capture set tasks_planned = true, qa_drawn = false where id = $1::uuid")
-        .bind(capture.to_string())
-        .execute(connection)
-        .await
-        .map_err(&doing)
-        .map(drop)
+            .map_err(query("add tasks"))?;
+    let further: Vec<PlannedTask> = planned
+        .iter()
+        .filter_map(|task| {
+            let fields: Vec<String> =
+                task.fields.iter().filter(|field| !covered.contains(field)).cloned().collect();
+            let nothing_left = fields.is_empty() && !task.fields.is_empty();
+            (!nothing_left).then_some(PlannedTask { fields, ..*task })
+        })
+        .collect();
+    add(connection, application, capture, &further).await
 }
 
-/// Adds a task for each unassigned page of a scan, or of all scans, that has none.
-pub(super) async fn plan_pages(
+/// Adds the tasks of a capture in the transaction that publishes it.
+pub(super) async fn add(
     connection: &mut PgConnection,
-    scan: Option<ScanId>,
+    application: ApplicationId,
+    capture: CaptureId,
+    planned: &[PlannedTask],
 ) -> Result<(), StoreError> {
+    if planned.is_empty() {
+        return Ok(());
+    }
+    // Fields are parted by commas: an array of arrays must be rectangular. Two people key, so there are two
+    // tasks.
     sqlx::query(
-        "insert into task (kind, scan_id, page_index)
-         select 'page', scan_id, page_index from page
-         where state = 'unassigned' and ($1::bigint is null or scan_id = $1)
-         order by scan_id, page_index on conflict do nothing",
+        "insert into task (kind, application_id, capture_id, fields, turn, reason)
+         select kind, $1, $2::uuid, string_to_array(fields, ','), turn, reason
+         from unnest($3::text[], $4::text[], $5::text[]) with ordinality as planned (kind, fields, reason, place),
+              unnest(case when kind = 'key' then array[1, 2] else array[null::int] end) as turn
+         where fields <> ''
+            or not exists (select from task where capture_id = $2::uuid and task.kind = planned.kind)
+         order by place, turn",
     )
-    .bind(scan.map(|scan| scan.0))
+    .bind(application.to_string())
+    .bind(capture.to_string())
+    .bind(planned.iter().map(|task| task.kind.name()).collect::<Vec<_>>())
+    .bind(planned.iter().map(|task| task.fields.join(",")).collect::<Vec<_>>())
+    .bind(planned.iter().map(|task| task.reason).collect::<Vec<_>>())
     .execute(connection)
     .await
-    .map_err(query("add tasks for pages"))
+    .map_err(query("add tasks"))
     .map(drop)
 }
 
@@ -230,11 +241,17 @@ pub async fn plan_late(
     transaction.commit().await.map_err(query("add tasks"))
 }
 
-/// Adds tasks for all unassigned pages that have none.
+/// Adds tasks for all unassigned pages that have none: of versions without tasks.
 pub async fn plan_late_pages(database: &Database) -> Result<(), StoreError> {
-    let mut transaction = database.begin().await?;
-    plan_pages(&mut transaction, None).await?;
-    transaction.commit().await.map_err(query("add tasks for pages"))
+    sqlx::query(
+        "insert into task (kind, scan_id, page_index)
+         select 'page', scan_id, page_index from page
+         where state = 'unassigned' and erased_at is null order by scan_id, page_index on conflict do nothing",
+    )
+    .execute(database.pool())
+    .await
+    .map_err(query("add tasks for pages"))
+    .map(drop)
 }
 
 /// Hands out a task of one of the kinds, the first kind that has one; none where nothing waits.

@@ -93,8 +93,6 @@ enum Undo {
     MendS3,
 }
 
-/// Longer than the lease of 3 s by up to as much again.
-const PAUSES: std::ops::Range<u64> = 3500..6500;
 const FULL: std::ops::Range<u64> = 500..3000;
 /// All attempts of a request fit into a part of it.
 const TROUBLED: std::ops::Range<u64> = 1000..5000;
@@ -104,6 +102,8 @@ pub struct Faults<'a> {
     random: ChaCha8Rng,
     deck: Vec<Fault>,
     pending: Vec<(Instant, Undo)>,
+    /// Milliseconds: longer than the lease, by up to as much again.
+    pauses: std::ops::Range<u64>,
     disk: &'a Disk,
     /// None where objects are in a folder.
     bucket: Option<&'a Bucket>,
@@ -113,8 +113,10 @@ pub struct Faults<'a> {
 }
 
 impl<'a> Faults<'a> {
-    pub fn new(seed: u64, disk: &'a Disk, bucket: Option<&'a Bucket>) -> Self {
+    pub fn new(seed: u64, lease: Duration, disk: &'a Disk, bucket: Option<&'a Bucket>) -> Self {
+        let shortest = lease.as_millis() as u64 + 500;
         Self {
+            pauses: shortest..2 * shortest - 500,
             random: ChaCha8Rng::seed_from_u64(seed ^ 0xf1fe),
             deck: Vec::new(),
             pending: Vec::new(),
@@ -147,7 +149,7 @@ impl<'a> Faults<'a> {
     fn inflict(&mut self, fault: Fault, fleet: &mut Fleet<'_>, data: &Path) -> bool {
         let random = &mut self.random;
         let mut later = |range| Instant::now() + Duration::from_millis(random.random_range(range));
-        let (pause, full, troubled) = (later(PAUSES), later(FULL), later(TROUBLED));
+        let (pause, full, troubled) = (later(self.pauses.clone()), later(FULL), later(TROUBLED));
         let mut one_of = |processes: Vec<u32>| processes.choose(&mut self.random).copied();
         match fault {
             Fault::KillIntake => fleet.kill(fleet.intakes()[0]),

@@ -54,6 +54,9 @@ struct Arguments {
     /// Where objects are kept
     #[arg(long, value_enum, default_value_t = Kept::S3)]
     objects: Kept,
+    /// For how long a worker has a scan; the default of the program is 10
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
+    lease: f64,
     /// Where the data folder goes if anything is wrong
     #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_TARGET_TMPDIR"), "/torture"))]
     evidence: PathBuf,
@@ -68,7 +71,6 @@ const CONFIGURATION: &str = "\
 [intake]
 min_free_gib = 0
 [jobs]
-lease_seconds = 3.0
 retry_seconds = 0.05
 max_attempts = 8
 [readers]
@@ -100,7 +102,9 @@ fn main() -> ExitCode {
     let disk = Disk::prepare();
     let bucket = (arguments.objects == Kept::S3).then(Bucket::open);
     let further = bucket.as_ref().map(Bucket::settings).unwrap_or_default();
-    let site = Site::new(&program, &format!("{CONFIGURATION}{further}"));
+    let lease = format!("[jobs]\nlease_seconds = {:.1}", arguments.lease);
+    let configuration = CONFIGURATION.replace("[jobs]", &lease);
+    let site = Site::new(&program, &format!("{configuration}{further}"));
     let wrong = torture(&arguments, &site, &disk, bucket.as_ref());
     if wrong {
         keep(&site, bucket.as_ref(), &arguments.evidence);
@@ -123,7 +127,7 @@ fn torture(arguments: &Arguments, site: &Site, disk: &Disk, bucket: Option<&Buck
     let started = Instant::now();
     let stop = Arc::new(AtomicBool::new(false));
     let stations = stations::open(&drop, arguments.seed, duration, &stop);
-    let mut faults = Faults::new(arguments.seed, disk, bucket);
+    let mut faults = Faults::new(arguments.seed, Duration::from_secs_f64(arguments.lease), disk, bucket);
     while started.elapsed() < duration {
         faults.strike(&mut fleet, &site.data());
         fleet.start_missing();
@@ -152,9 +156,9 @@ fn torture(arguments: &Arguments, site: &Site, disk: &Disk, bucket: Option<&Buck
     if !in_order {
         verdict.unexplained.push("a process that was told to stop did not do so in order".to_owned());
     }
-    let Arguments { seed, objects: kept, .. } = *arguments;
+    let Arguments { seed, objects: kept, lease, .. } = *arguments;
     let (ledger, faults, fleet, taken_over) = (&ledger, &faults, &fleet, taken_over.as_slice());
-    Run { seed, kept, struck, ledger, faults, fleet, taken_over, verdict: &verdict, disk }.print();
+    Run { seed, kept, lease, struck, ledger, faults, fleet, taken_over, verdict: &verdict, disk }.print();
     verdict.is_wrong()
 }
 

@@ -16,6 +16,8 @@ use crate::verdict::{Ledger, Verdict};
 pub struct Run<'a> {
     pub seed: u64,
     pub kept: Kept,
+    /// Seconds.
+    pub lease: f64,
     pub struck: Duration,
     pub ledger: &'a Ledger,
     pub faults: &'a Faults<'a>,
@@ -68,7 +70,8 @@ impl Run<'_> {
         row("came out", "objects that rows name, all there and whole", objects.to_string());
         let seconds = |time: &Duration| format!("{:.1} s", time.as_secs_f64());
         let taken_over = self.taken_over.iter().map(seconds).collect::<Vec<_>>().join(", ");
-        row("came out", "a killed worker's scan was with another after (lease 3 s)", taken_over);
+        let what = format!("a killed worker's scan was with another after (lease {} s)", self.lease);
+        row("came out", &what, taken_over);
         for (name, wrong) in self.wrong() {
             row("WRONG", name, wrong.len().to_string());
         }

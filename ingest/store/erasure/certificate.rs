@@ -14,10 +14,12 @@ use super::super::{Database, StoreError};
 use super::{CHUNK, ErasureError};
 use crate::digest::{Digester, Sha256};
 
-/// What there was of the applications.
+/// What there was of the applications and scans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Erased {
     pub applications: u64,
+    /// That were erased by their own number.
+    pub scans: u64,
     pub captures: u64,
     pub pages: u64,
     pub households: u64,
@@ -25,7 +27,7 @@ pub struct Erased {
 }
 
 /// What is known of an erasure when its objects are gone: counts, and the digest of the manifest, which
-/// names every application and every object.
+/// names every application, scan and object.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Certificate {
     pub schema: &'static str,
@@ -100,9 +102,9 @@ pub(super) async fn fetch(
     contents: Contents,
 ) -> Result<Certificate, StoreError> {
     let row = sqlx::query(
-        "select rule, actor, begun_at, applications, captures, pages, households, decisions,
+        "select rule, actor, begun_at, applications, scans, captures, pages, households, decisions,
                 (select count(*) from erased_scan join scan on scan.id = scan_id join blob using (sha256)
-                 where erasure = number and erased_at is null) as originals_kept
+                 where erasure = number and blob.erased_at is null) as originals_kept
          from erasure where number = $1",
     )
     .bind(number)
@@ -122,6 +124,7 @@ pub(super) async fn fetch(
         software: env!("CARGO_PKG_VERSION"),
         erased: Erased {
             applications: count("applications")?,
+            scans: count("scans")?,
             captures: count("captures")?,
             pages: count("pages")?,
             households: count("households")?,
@@ -157,10 +160,27 @@ pub(super) async fn close(
     }
     let detail = json!({
         "applications": certificate.erased.applications,
+        "scans": certificate.erased.scans,
         "manifest_lines": certificate.manifest_lines,
         "manifest_sha256": certificate.manifest_sha256,
     });
     let subject = format!("erasure {}", certificate.erasure);
     events::append(&mut transaction, actor, EventKind::ErasureFinished, &subject, detail).await?;
     transaction.commit().await.map_err(&doing)
+}
+
+/// The certificates of all erasures that are over, as they were written, with the digests of their manifests.
+pub async fn finished(database: &Database) -> Result<Vec<(i32, Sha256, Value)>, StoreError> {
+    let rows: Vec<(i32, Value)> = sqlx::query_as(
+        "select number, certificate from erasure where finished_at is not null order by number",
+    )
+    .fetch_all(database.pool())
+    .await
+    .map_err(query("list certificates of erasure"))?;
+    rows.into_iter()
+        .map(|(number, certificate)| {
+            let digest = certificate["manifest_sha256"].as_str().unwrap_or_default().parse();
+            Ok((number, digest.map_err(corrupt("certificate of erasure"))?, certificate))
+        })
+        .collect()
 }

@@ -2,9 +2,10 @@
 
 use chrono::Utc;
 
-use super::super::condemned::{self, Condemned, Names};
+use super::super::condemned::{self, Condemned};
 use super::super::error::{corrupt, query};
 use super::super::objects::{ObjectError, ObjectKey, ObjectStore};
+use super::super::references::Names;
 use super::super::{Database, StoreError};
 use super::{CHUNK, ErasureError};
 

@@ -19,10 +19,13 @@ pub enum ObjectKind {
     Record,
     /// Seals over events that were exported, JSON.
     Seals,
+    /// Manifests of what retention has erased.
+    Erasures,
 }
 
 impl ObjectKind {
-    pub const ALL: [Self; 5] = [Self::Original, Self::Page, Self::Crop, Self::Record, Self::Seals];
+    pub const ALL: [Self; 6] =
+        [Self::Original, Self::Page, Self::Crop, Self::Record, Self::Seals, Self::Erasures];
 
     /// The first part of its keys.
     pub fn name(self) -> &'static str {
@@ -32,6 +35,7 @@ impl ObjectKind {
             Self::Crop => "crop",
             Self::Record => "record",
             Self::Seals => "seals",
+            Self::Erasures => "erasures",
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::place::Place;
 use super::sealed::holds_sealed;
-use super::{Bucket, KeyRing, LocalDirectory, ObjectError, ObjectStore, S3, Sealed};
+use super::{Bucket, KeyRing, LocalDirectory, ObjectError, ObjectKind, ObjectStore, S3, Sealed};
 use crate::settings;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,8 @@ impl Location {
     /// it refuses a place whose objects are encrypted.
     pub async fn open(&self, settings: &settings::Objects) -> Result<Arc<dyn ObjectStore>, ObjectError> {
         if let Some(sealed) = self.open_sealed(settings).await? {
+            // A bucket that is not there is told now, as it is without keys.
+            sealed.list(ObjectKind::Original, None, 1).await?;
             return Ok(Arc::new(sealed));
         }
         Ok(match self {

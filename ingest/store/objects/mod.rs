@@ -123,3 +123,16 @@ pub enum ObjectError {
     #[error("{store}: cannot {doing}: {source}")]
     Unusable { store: String, doing: &'static str, source: std::io::Error },
 }
+
+impl ObjectError {
+    /// Whoever waits may find it mended: the store is away, or its disk is full.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Request { failure, .. } | Self::Unreachable { failure, .. } => failure.is_passing(),
+            Self::Store { source, .. } | Self::Spool { source, .. } | Self::Unusable { source, .. } => {
+                matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+            }
+            _ => false,
+        }
+    }
+}

@@ -66,6 +66,22 @@ pub enum PrivatePostgresError {
     NotStopped { after: Duration, log: PathBuf },
 }
 
+impl PrivatePostgresError {
+    /// Another start may well succeed: the disk was full, or what was there before has yet to end.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::NotStarted { .. } | Self::NotStopped { .. } => true,
+            Self::File { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            Self::Program { message, .. } => message.contains("No space left on device"),
+            Self::NotInstalled | Self::OtherVersion { .. } | Self::NoUser | Self::ForeignSocket { .. } => {
+                false
+            }
+        }
+    }
+}
+
 /// A running private server, for as long as this value lives.
 #[derive(Debug)]
 pub struct PrivatePostgres {

@@ -39,6 +39,22 @@ pub enum S3Failure {
 }
 
 impl S3Failure {
+    /// The server or the network may mend it; everything else is for who runs the program.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::NoAnswer(_) | Self::Late(_) | Self::BrokenOff { .. } => true,
+            // 408: too slow, 429: too often
+            Self::Answer { status, .. } => *status >= 500 || matches!(status, 408 | 429),
+            Self::NoCredentials(_)
+            | Self::NoRegion
+            | Self::Refused { .. }
+            | Self::NoBucket
+            | Self::Elsewhere { .. }
+            | Self::NotImplemented { .. }
+            | Self::Request(_) => false,
+        }
+    }
+
     /// What came of a request after all its attempts.
     pub(super) fn of<E>(error: &SdkError<E, HttpResponse>) -> Self
     where
