@@ -127,7 +127,7 @@ impl Bench {
         let Some(kind) = Kind::of(truth, &page) else { return Ok(()) };
 
         let start = Instant::now();
-        let look = pipeline::look(&page, truth.page_index, &self.finder, &self.forms, &self.settings);
+        let look = pipeline::look(&page, truth.page_index, None, &self.finder, &self.forms, &self.settings);
         let look_time = milliseconds(start);
         let (mut cells, mut lines) = (0.0, 0.0);
         if let (Identification::Identified(identity), Some(registration)) =

@@ -43,7 +43,7 @@ fn main() -> anyhow::Result<()> {
         for truth in truths {
             let image = scan.page(truth.page_index)?;
             let start = ProcessorTime::now();
-            let look = pipeline::look(&image, truth.page_index, &finder, &forms, &settings);
+            let look = pipeline::look(&image, truth.page_index, None, &finder, &forms, &settings);
             report.time("look, in all", start.elapsed());
             report.stages(&image.gray, &look, &finder, &forms, &settings);
             report.page(truth, &look, &forms);

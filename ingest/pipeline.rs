@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decode::PageImage;
 use crate::form::{FormPage, Forms};
-use crate::identify::{self, Identification, Symbol, SymbolFinder};
+use crate::identify::{self, Identification, Identity, Symbol, SymbolFinder};
 use crate::page::{self, Quality, Registration};
 use crate::publish::EncodedImage;
 use crate::read::CroppedReading;
@@ -65,10 +65,12 @@ pub struct PageRead {
     pub readings: Vec<CroppedReading>,
 }
 
-/// Looks at a page: its quality, its symbols, whose it is and where the form lies on it.
+/// Looks at a page: its quality, its symbols, whose it is and where the form lies on it. `given` is what a
+/// person said that it is: then its symbols are not asked.
 pub fn look(
     image: &PageImage,
     index: u32,
+    given: Option<&Identity>,
     finder: &SymbolFinder,
     forms: &Forms,
     settings: &Settings,
@@ -84,16 +86,22 @@ pub fn look(
 
     let register =
         |form_page: &FormPage| page::register(gray, form_page, &identify::anchors(form_page, &symbols));
-    let identification = identify::identify(&symbols, forms, |form, form_page| {
-        register(form_page).is_some_and(|found| found.residual_px <= form.max_residual_px)
-    });
-    let registration = match &identification {
-        Identification::Identified(identity) => forms
-            .find(&identity.form, &identity.version)
-            .and_then(|form| form.page(identity.page))
-            .and_then(register),
+    let identification = match given {
+        Some(identity) => Identification::Identified(identity.clone()),
+        None => identify::identify(&symbols, forms, |form, form_page| {
+            register(form_page).is_some_and(|found| found.residual_px <= form.max_residual_px)
+        }),
+    };
+    let form_page = match &identification {
+        Identification::Identified(identity) => {
+            forms.find(&identity.form, &identity.version).and_then(|form| form.page(identity.page))
+        }
         Identification::Unassigned(_) => None,
     };
+    let registration = form_page.and_then(|form_page| {
+        let by_marks = || page::register_by_marks(gray, form_page, image.declared_dpi);
+        register(form_page).or_else(|| given.and_then(|_| by_marks()))
+    });
     PageLook {
         index,
         width_px: gray.width(),
@@ -119,11 +127,16 @@ mod tests {
     const ID: &str = "6291041500213";
 
     fn looked_at(gray: GrayImage) -> PageLook {
+        look_as(gray, None)
+    }
+
+    fn look_as(gray: GrayImage, given: Option<&Identity>) -> PageLook {
         let settings = Settings::load(None).expect("shipped settings");
         let image = PageImage { gray, colour: None, bilevel: false, declared_dpi: None };
         let mut second = form_page(2);
         second.symbols[1].area.x += 40.0;
-        look(&image, 0, &SymbolFinder::new(&settings.identify), &forms(vec![form_page(1), second]), &settings)
+        let (finder, forms) = (SymbolFinder::new(&settings.identify), forms(vec![form_page(1), second]));
+        look(&image, 0, given, &finder, &forms, &settings)
     }
 
     fn page_code() -> String {
@@ -173,6 +186,16 @@ mod tests {
         let look = looked_at(noisy(Sheet::with_marks(&form_page(1)).scan(&truth, width, height), 20, 3));
         assert_eq!(look.identification, Identification::Unassigned(UnassignedReason::NoSymbol));
         assert_eq!((look.registration, look.blank), (None, false));
+    }
+
+    #[test]
+    fn a_page_of_which_a_person_says_what_it_is_is_registered_without_symbols() {
+        let (truth, width, height) = scan_map(200.0, 1.0, 0.0);
+        let scan = noisy(Sheet::with_marks(&form_page(1)).scan(&truth, width, height), 20, 3);
+        let given = Identity::by_hand(ID.parse().expect("an ID"), "synthetic", "1", 1);
+        let look = look_as(scan, Some(&given));
+        assert_eq!(look.identification, Identification::Identified(given));
+        assert!(look.registration.expect("registered").residual_px < 0.5);
     }
 
     #[test]

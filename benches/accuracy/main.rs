@@ -193,7 +193,7 @@ impl Chain {
         let Settings { decode, paths, .. } = &self.settings;
         let scan = Scan::open(&folder.join(&truth.file), decode, &paths.pdfium())?;
         let image = scan.page(truth.page_index)?;
-        let look = pipeline::look(&image, truth.page_index, &self.finder, &self.forms, &self.settings);
+        let look = pipeline::look(&image, truth.page_index, None, &self.finder, &self.forms, &self.settings);
         let before_reading = start.elapsed();
         // Whose page it is and where its form lies is what the chain found, not what is true.
         let Identification::Identified(identity) = &look.identification else {

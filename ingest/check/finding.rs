@@ -42,6 +42,8 @@ pub enum FindingCode {
     SingleSymbol,
     /// No second decoder read any of the page's symbols.
     Unconfirmed,
+    /// The page carried no valid ID: a person typed the one that is printed on it.
+    AssignedByHand,
     /// The same application was captured before.
     DuplicateApplication,
     /// The applicant marked that no payment is wanted.

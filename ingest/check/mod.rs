@@ -22,7 +22,7 @@ pub use account::{
 pub use finding::{Defect, Finding, FindingCode, Severity};
 pub use holder::{HolderCase, compare};
 pub use household::{ALIASES, APPLICATION_DATE, HOLDER, SIGNATURE};
-pub use pages::sides_disagree;
+pub use pages::{assigned_by_hand, sides_disagree};
 pub use values::{Content, Values};
 
 use crate::form::Form;

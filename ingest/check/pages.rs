@@ -31,6 +31,10 @@ pub(super) fn pages(form: &Form, pages: &[CheckedPage<'_>]) -> Vec<Finding> {
             );
             findings.push(finding.of_defect(Defect::D19));
         }
+        // Of one that a person assigned that is told instead.
+        if page.identity.carried_by.is_empty() {
+            continue;
+        }
         if page.identity.carried_by.len() < 2 {
             findings.push(Finding::new(
                 FindingCode::SingleSymbol,
@@ -49,6 +53,16 @@ pub(super) fn pages(form: &Form, pages: &[CheckedPage<'_>]) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// What is told of a page whose ID a person typed.
+pub fn assigned_by_hand(page: u32) -> Finding {
+    Finding::new(
+        FindingCode::AssignedByHand,
+        Severity::Info,
+        format!("page {page} was assigned by a person: none of its symbols was legible"),
+        format!("{page}ページ目は、担当者が申請番号を入力して割り当てました"),
+    )
 }
 
 /// What is told of a page whose facing side carries another application.

@@ -123,7 +123,7 @@ fn inspect_pages(
     let scan = Scan::open(path, &settings.decode, &settings.paths.pdfium())?;
     for index in 0..scan.page_count() {
         let page = scan.page(index)?;
-        pages.push(inspected_page(&pipeline::look(&page, index, finder, forms, settings)));
+        pages.push(inspected_page(&pipeline::look(&page, index, None, finder, forms, settings)));
     }
     Ok(())
 }

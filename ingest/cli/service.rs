@@ -104,7 +104,7 @@ impl Service {
             .ok()
             .map(Arc::new);
         let (database, objects, forms) = (self.database.clone(), self.objects.clone(), self.forms.clone());
-        Desk::new(database, objects, forms, banks, self.settings.review.clone())
+        Desk::new(database, objects, forms, banks, &self.settings)
     }
 
     pub async fn stop(self) {

@@ -17,6 +17,7 @@ mod process;
 pub mod protocol;
 mod publication;
 pub mod reader;
+mod rereading;
 mod scan_reader;
 mod upkeep;
 mod work;

@@ -17,6 +17,7 @@ use super::nursery::{Launch, Nursery};
 use super::process::{Process, ReaderError, StartError};
 use super::protocol::{Loaded, Request, Response};
 use crate::digest::Sha256;
+use crate::identify::Identity;
 use crate::pipeline::{KnownApplication, PageLook, PageRead};
 use crate::settings;
 
@@ -185,10 +186,15 @@ impl Reader {
 
     /// What is seen of a page of the open scan, from 0.
     pub async fn look(&mut self, index: u32) -> Result<PageLook, ReaderError> {
+        self.look_as(index, None).await
+    }
+
+    /// The same of a page that a person said something of.
+    pub async fn look_as(&mut self, index: u32, given: Option<Identity>) -> Result<PageLook, ReaderError> {
         if let Some(process) = &mut self.process {
             process.pages += 1;
         }
-        match self.ask(Request::Look { index }, None).await? {
+        match self.ask(Request::Look { index, given }, None).await? {
             Response::Looked(look) if look.index == index => Ok(*look),
             other => Err(self.out_of_turn(&other).await),
         }

@@ -12,10 +12,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
+use crate::identify::Identity;
 use crate::pipeline::{KnownApplication, PageLook, PageRead};
 
 /// Raised whenever a message changes its meaning or its bytes.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// The longest message. A page at the default limit of 150 megapixels is below 100 MB as a JPEG of
 /// quality 75, in colour and full of noise.
@@ -54,8 +55,9 @@ pub enum Request {
         /// Its name at the station, for messages.
         file_name: String,
     },
-    /// Looks at a page of the open scan. Answered by [`Response::Looked`].
-    Look { index: u32 },
+    /// Looks at a page of the open scan, as the one that a person said it is. Answered by
+    /// [`Response::Looked`].
+    Look { index: u32, given: Option<Identity> },
     /// Reads the page last looked at, which must be this one: its fields if it is registered, its
     /// published image in any case. Answered by [`Response::Read`].
     Read { index: u32, known: Option<KnownApplication> },
@@ -196,7 +198,7 @@ mod tests {
     fn request() -> impl Strategy<Value = Request> {
         prop_oneof![
             ".*".prop_map(|file_name| Request::Open { file_name }),
-            any::<u32>().prop_map(|index| Request::Look { index }),
+            any::<u32>().prop_map(|index| Request::Look { index, given: None }),
             (any::<u32>(), proptest::option::of((".*", ".*"))).prop_map(|(index, known)| Request::Read {
                 index,
                 known: known.map(|(head_name, head_kana)| KnownApplication { head_name, head_kana })
@@ -277,6 +279,6 @@ mod tests {
         assert_eq!(decode_hello(&body).expect("the same build"), hello.loaded);
         hello.protocol += 1;
         let body = postcard::to_stdvec(&hello).expect("memory");
-        assert!(matches!(decode_hello(&body), Err(ProtocolError::Version { found: 3 })));
+        assert!(matches!(decode_hello(&body), Err(ProtocolError::Version { found: 4 })));
     }
 }

@@ -19,7 +19,7 @@ use crate::store::captures::{CaptureId, CaptureState, RecordObject};
 use crate::store::drift::{self, Watch};
 use crate::store::jobs::Lease;
 use crate::store::pages::{PageOutcome, PageState};
-use crate::store::publish::{CaptureChange, CaptureWrite, Publication, Published, publish};
+use crate::store::publish::{CaptureChange, CaptureWrite, Extent, Publication, Published, commit};
 use crate::store::scans::Scan;
 use crate::store::{StoreError, register};
 
@@ -31,6 +31,7 @@ impl Worker {
         scan: &Scan,
         pages: &[StoredPage],
         groups: &[Group],
+        extent: Extent,
     ) -> Result<Published, WorkError> {
         let mut ids: Vec<ApplicationId> = groups.iter().map(|group| group.application_id).collect();
         ids.sort_unstable();
@@ -118,8 +119,9 @@ impl Worker {
                 tally: &tally,
             }),
         };
-        let published = publish(&self.database, &publication).await?;
-        if published == Published::Committed {
+        let published = commit(&self.database, &publication, extent).await?;
+        // An assigned page was counted with its scan.
+        if published == Published::Committed && extent == Extent::Scan {
             self.metrics.pages(&outcomes);
         }
         Ok(published)
@@ -183,7 +185,11 @@ fn captured_page(scan: &Scan, page: &StoredPage, groups: &[Group]) -> Option<Cap
     Some(CapturedPage {
         sha256: scan.sha256,
         file: scan.file.clone(),
-        findings: facing.map(|other| check::sides_disagree(identity.page, other)).into_iter().collect(),
+        findings: facing
+            .map(|other| check::sides_disagree(identity.page, other))
+            .into_iter()
+            .chain(identity.carried_by.is_empty().then(|| check::assigned_by_hand(identity.page)))
+            .collect(),
         identity,
         image: page.image.clone(),
         look: page.look.clone(),

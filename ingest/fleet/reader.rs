@@ -10,6 +10,7 @@ use super::handover::{self, Received};
 use super::protocol::{
     Hello, Loaded, PROTOCOL_VERSION, ProtocolError, Refusal, Request, Response, write_message,
 };
+use crate::identify::Identity;
 use crate::pipeline::{KnownApplication, PageLook, PageRead};
 
 /// Variables that a reader must find in its environment when it starts: a library that has begun
@@ -28,8 +29,9 @@ pub trait PageReader {
     /// Opens a scan in place of the one before and says how many pages it has.
     fn open(&mut self, scan: File, file_name: &str) -> Result<u32, Refusal>;
 
-    /// What is seen of a page of the open scan, which is kept until the next call.
-    fn look(&mut self, index: u32) -> Result<PageLook, Refusal>;
+    /// What is seen of a page of the open scan, which is kept until the next call. `given` is what a person
+    /// said that it is.
+    fn look(&mut self, index: u32, given: Option<&Identity>) -> Result<PageLook, Refusal>;
 
     /// Reads the page last looked at, which must be `index`.
     fn read(&mut self, index: u32, known: Option<&KnownApplication>) -> Result<PageRead, Refusal>;
@@ -97,7 +99,9 @@ fn answer(
             let scan = scan.ok_or(ProtocolError::NoScan)?;
             reader.open(scan, &file_name).map(|pages| Response::Opened { pages })
         }
-        Request::Look { index } => reader.look(index).map(|look| Response::Looked(Box::new(look))),
+        Request::Look { index, given } => {
+            reader.look(index, given.as_ref()).map(|look| Response::Looked(Box::new(look)))
+        }
         Request::Read { index, known } => {
             reader.read(index, known.as_ref()).map(|read| Response::Read(Box::new(read)))
         }

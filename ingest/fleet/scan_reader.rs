@@ -8,7 +8,7 @@ use super::reader::PageReader;
 use crate::decode::{PageImage, Scan, pdfium};
 use crate::digest::Sha256;
 use crate::form::{Form, FormPage, Forms};
-use crate::identify::{Identification, SymbolFinder};
+use crate::identify::{Identification, Identity, SymbolFinder};
 use crate::page::Registration;
 use crate::pipeline::{self, KnownApplication, PageLook, PageRead};
 use crate::publish::{self, registration_for_reading};
@@ -85,7 +85,7 @@ impl PageReader for ScanReader {
         Ok(pages)
     }
 
-    fn look(&mut self, index: u32) -> Result<PageLook, Refusal> {
+    fn look(&mut self, index: u32, given: Option<&Identity>) -> Result<PageLook, Refusal> {
         let open = self.open.as_mut().ok_or_else(|| out_of_order("no scan is open"))?;
         // Let go of the page before first: two at a time would double the memory.
         open.page = None;
@@ -93,7 +93,7 @@ impl PageReader for ScanReader {
             .scan
             .page(index)
             .map_err(|error| refusal(error.code(), format!("{}: {error}", open.file_name)))?;
-        let look = pipeline::look(&image, index, &self.finder, &self.forms, &self.settings);
+        let look = pipeline::look(&image, index, given, &self.finder, &self.forms, &self.settings);
         open.page = Some((image, look.clone()));
         Ok(look)
     }

@@ -26,7 +26,7 @@ use crate::score::Scorer;
 use crate::settings::Settings;
 use crate::store::jobs::{self, Failed, Lease};
 use crate::store::objects::{ObjectError, ObjectKey, ObjectKind, ObjectStore};
-use crate::store::publish::Published;
+use crate::store::publish::{Extent, Published};
 use crate::store::scans::{self, Scan};
 use crate::store::{Database, StoreError, register};
 
@@ -80,7 +80,7 @@ pub(super) enum WorkError {
 
 impl WorkError {
     /// Nothing that the scan can be blamed for: the database, the store or the machine.
-    fn is_ours(&self) -> bool {
+    pub(super) fn is_ours(&self) -> bool {
         match self {
             Self::Bad { .. } | Self::Record(_) => false,
             Self::Reader { source, .. } => matches!(source, ReaderError::ShuttingDown),
@@ -145,6 +145,11 @@ impl Worker {
 
     /// Claims one scan and works on it to its end. False where none was ready.
     async fn work_once(&self, bell: &Bell) -> Result<bool, StoreError> {
+        // A person waits for it.
+        if self.read_assigned_page().await? {
+            bell.ring();
+            return Ok(true);
+        }
         let jobs = &self.settings.jobs;
         let Some(lease) = jobs::claim_scans(&self.database, &self.name, jobs.lease, 1).await?.pop() else {
             return Ok(false);
@@ -192,7 +197,7 @@ impl Worker {
     }
 
     /// Renews the lease for ever; ends when it is lost.
-    async fn keep(&self, lease: &Lease) -> StoreError {
+    pub(super) async fn keep(&self, lease: &Lease) -> StoreError {
         let length = self.settings.jobs.lease;
         loop {
             tokio::time::sleep(length / 3).await;
@@ -216,7 +221,7 @@ impl Worker {
             group_pages(pages.iter().filter_map(|page| Some((page.look.index, identity(&page.look)?))));
         // An application moves on under us only when another scan of it is published meanwhile.
         let begun = Instant::now();
-        while self.publish(lease, &scan, &pages, &groups).await? == Published::Conflict {
+        while self.publish(lease, &scan, &pages, &groups, Extent::Scan).await? == Published::Conflict {
             tracing::info!(scan = %scan.id, "another scan of the same application was faster; building again");
         }
         self.metrics.took(Stage::Publish, begun);
@@ -255,12 +260,9 @@ impl Worker {
         let mut pages = Vec::new();
         for index in 0..count {
             let page = self.read_page(&mut reader, index).await;
-            pages.push(page.map_err(|error| match error {
-                PageError::Reader(source) => match blame(index)(source) {
-                    WorkError::Bad { reason, .. } => WorkError::Bad { reason, pages: Some(count) },
-                    other => other,
-                },
-                PageError::Work(error) => error,
+            pages.push(page.map_err(|error| match error.of(blame(index)) {
+                WorkError::Bad { reason, .. } => WorkError::Bad { reason, pages: Some(count) },
+                other => other,
             })?);
             tracing::debug!(scan = %scan.id, page = index + 1, "read");
         }
@@ -268,11 +270,20 @@ impl Worker {
         Ok(pages)
     }
 
-    /// The two turns of the talk, and the page's objects.
     async fn read_page(&self, reader: &mut Reader, index: u32) -> Result<StoredPage, PageError> {
         let begun = Instant::now();
         let look = reader.look(index).await.map_err(PageError::Reader)?;
         self.metrics.took(Stage::Look, begun);
+        self.read_looked_at(reader, look).await
+    }
+
+    /// The second turn of the talk, and the page's objects.
+    pub(super) async fn read_looked_at(
+        &self,
+        reader: &mut Reader,
+        look: PageLook,
+    ) -> Result<StoredPage, PageError> {
+        let index = look.index;
         let known = match identity(&look) {
             Some(identity) => self.known(identity.application_id).await.map_err(WorkError::from)?,
             None => None,
@@ -324,9 +335,19 @@ pub(super) struct StoredPage {
     pub readings: Vec<StoredReading>,
 }
 
-enum PageError {
+pub(super) enum PageError {
     Reader(ReaderError),
     Work(WorkError),
+}
+
+impl PageError {
+    /// With what a reader's end is to be blamed on.
+    pub fn of(self, blame: impl FnOnce(ReaderError) -> WorkError) -> WorkError {
+        match self {
+            Self::Reader(source) => blame(source),
+            Self::Work(error) => error,
+        }
+    }
 }
 
 impl From<WorkError> for PageError {
@@ -343,13 +364,13 @@ pub(super) fn identity(look: &PageLook) -> Option<&Identity> {
 }
 
 /// The original, open on this machine; a copy is removed with the value.
-struct LocalOriginal {
-    file: File,
+pub(super) struct LocalOriginal {
+    pub file: File,
     _copy: Option<tempfile::TempDir>,
 }
 
 impl Worker {
-    async fn fetch(&self, scan: &Scan) -> Result<LocalOriginal, WorkError> {
+    pub(super) async fn fetch(&self, scan: &Scan) -> Result<LocalOriginal, WorkError> {
         let open = |path: &Path| {
             let failed = |source| WorkError::Original { key: Box::new(scan.original.clone()), source };
             File::open(path).map_err(failed)

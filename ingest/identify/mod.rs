@@ -75,10 +75,18 @@ pub struct Identity {
     pub form: String,
     pub version: String,
     pub page: u32,
-    /// Symbologies that carried the ID, each once.
+    /// Symbologies that carried the ID, each once; none where a person typed it.
     pub carried_by: Vec<Symbology>,
     /// Two decoders of different origin read at least one of them alike.
     pub confirmed: bool,
+}
+
+impl Identity {
+    /// Of a page that a person assigned.
+    pub fn by_hand(application_id: ApplicationId, form: &str, version: &str, page: u32) -> Self {
+        let (form, version) = (form.to_owned(), version.to_owned());
+        Self { application_id, form, version, page, carried_by: Vec::new(), confirmed: false }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

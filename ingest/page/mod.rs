@@ -14,7 +14,7 @@ pub(crate) mod synthetic;
 
 pub use quality::{is_blank, quality, skew_of};
 pub(crate) use register::solid_square;
-pub use register::{Anchor, map_of_symbols, register};
+pub use register::{Anchor, map_of_symbols, register, register_by_marks};
 pub use streaks::without_streaks;
 
 use serde::{Deserialize, Serialize};

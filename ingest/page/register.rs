@@ -36,6 +36,12 @@ const MAX_RESIDUAL: f64 = 12.0;
 const MAX_SYMBOL_OFFSET_MM: f64 = 2.0;
 /// With fewer marks, the rest of the page would be a guess.
 const MIN_MARKS: usize = 3;
+/// How far from its place on a page that fills the image a mark is searched where no symbol tells: a turn of
+/// three degrees is 9 mm at the corner of an A4 page, and the feed shifts it by some more.
+const FAR_MM: f64 = 18.0;
+/// Of the scale that the image's size tells and the one that the file declares, the second is tried where it
+/// differs by more than this.
+const SAME_SCALE: f64 = 0.02;
 
 /// The map of `page` onto `gray`, from the symbols in `anchors`; none where fewer than three marks
 /// are found where these say.
@@ -52,6 +58,53 @@ pub fn register(gray: &GrayImage, page: &FormPage, anchors: &[Anchor]) -> Option
     alone.min_by(|a, b| a.residual_px.total_cmp(&b.residual_px))
 }
 
+/// The map of `page` onto `gray` without a symbol, for a page of which a person has said which it is: it
+/// fills the image, in one of four turns. All its marks must be found, and only one turn may fit.
+pub fn register_by_marks(
+    gray: &GrayImage,
+    page: &FormPage,
+    declared_dpi: Option<f64>,
+) -> Option<Registration> {
+    if page.marks.len() <= MIN_MARKS {
+        return None;
+    }
+    let mut fits = (0..4).filter_map(|quarter| {
+        let guesses = scales(gray, page, quarter, declared_dpi).into_iter();
+        guesses.filter_map(|scale| by_marks(gray, page, &filling(gray, page, quarter, scale))).next()
+    });
+    let only = fits.next()?;
+    fits.next().is_none().then_some(only)
+}
+
+fn by_marks(gray: &GrayImage, page: &FormPage, guess: &Affine) -> Option<Registration> {
+    let seen = |map: &Affine, reach: f64| -> Option<Registration> {
+        let candidates: Vec<Vec<PointPx>> =
+            page.marks.iter().map(|&mark| squares(gray, map, mark, page.mark_size_mm, reach)).collect();
+        best_choice(page, &candidates, page.marks.len(), &[], &[])
+    };
+    let first = seen(guess, FAR_MM)?;
+    seen(&first.map, NEAR_MM).filter(|found| found.residual_px <= MAX_RESIDUAL)
+}
+
+/// Pixels a millimetre.
+fn scales(gray: &GrayImage, page: &FormPage, quarter: u8, declared_dpi: Option<f64>) -> Vec<f64> {
+    let (wide, high) = (f64::from(gray.width()), f64::from(gray.height()));
+    let (across, down) = if quarter % 2 == 0 { (wide, high) } else { (high, wide) };
+    let of_size = (across / page.width_mm + down / page.height_mm) / 2.0;
+    let declared = declared_dpi.map(|dpi| dpi / 25.4).filter(|scale| *scale > 0.0);
+    let other = declared.filter(|scale| (scale / of_size - 1.0).abs() > SAME_SCALE);
+    std::iter::once(of_size).chain(other).collect()
+}
+
+/// The page in the middle of the image, turned clockwise by so many quarters.
+fn filling(gray: &GrayImage, page: &FormPage, quarter: u8, scale: f64) -> Affine {
+    let (cos, sin) = [(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)][usize::from(quarter % 4)];
+    let map = Affine { a: scale * cos, b: -scale * sin, c: 0.0, d: scale * sin, e: scale * cos, f: 0.0 };
+    let middle = map.apply(PointMm { x: page.width_mm / 2.0, y: page.height_mm / 2.0 });
+    let (x, y) = (f64::from(gray.width()) / 2.0, f64::from(gray.height()) / 2.0);
+    Affine { c: x - middle.x, f: y - middle.y, ..map }
+}
+
 /// The map that symbols alone tell: good enough to know where to look for the rest.
 pub fn map_of_symbols(anchors: &[Anchor]) -> Option<Affine> {
     let corners: Vec<Pair> = anchors.iter().flat_map(corner_pairs).collect();
@@ -63,12 +116,12 @@ fn attempt(gray: &GrayImage, page: &FormPage, anchors: &[Anchor]) -> Option<Regi
     let guess = map_of_symbols(anchors)?;
     let candidates: Vec<Vec<PointPx>> =
         page.marks.iter().map(|&mark| squares(gray, &guess, mark, page.mark_size_mm, REACH_MM)).collect();
-    let first = best_choice(page, &candidates, anchors, &corners)?;
+    let first = best_choice(page, &candidates, MIN_MARKS, anchors, &corners)?;
     // Seen from the right place and at the right turn, edges are measured better, and a mark that
     // stood outside the first window is found.
     let near: Vec<Vec<PointPx>> =
         page.marks.iter().map(|&mark| squares(gray, &first.map, mark, page.mark_size_mm, NEAR_MM)).collect();
-    let second = best_choice(page, &near, anchors, &corners).unwrap_or(first);
+    let second = best_choice(page, &near, MIN_MARKS, anchors, &corners).unwrap_or(first);
     (second.residual_px <= MAX_RESIDUAL).then_some(second)
 }
 
@@ -94,10 +147,11 @@ fn squares(gray: &GrayImage, map: &Affine, at: PointMm, side: f64, reach: f64) -
     marks::squares_near(gray, &expected)
 }
 
-/// The one choice of a square, or none, for every mark that fits best.
+/// The one choice of a square, or none, for every mark that fits best; `least` marks must have one.
 fn best_choice(
     page: &FormPage,
     candidates: &[Vec<PointPx>],
+    least: usize,
     anchors: &[Anchor],
     corners: &[Pair],
 ) -> Option<Registration> {
@@ -110,7 +164,7 @@ fn best_choice(
             .zip(choice)
             .filter_map(|(&mm, &px)| Some(Pair { mm, px: px?, weight: 1.0 }))
             .collect();
-        if marks.len() < MIN_MARKS {
+        if marks.len() < least {
             return;
         }
         let missing = candidates.len() - marks.len();
@@ -210,6 +264,22 @@ mod tests {
             prop_assert!(found.residual_px < 0.6, "{found:?}");
             prop_assert_eq!(found.rotation(), u32::from(4 - quarter) % 4 * 90);
             prop_assert!((found.skew_deg() - skew).abs() < 0.1);
+        }
+    }
+
+    #[test]
+    fn a_page_is_registered_by_its_marks_alone_at_every_turn() {
+        let page = form_page(1);
+        for (turn, dpi, skew) in [(0.0, 200.0, -2.0), (90.0, 300.0, 1.5), (180.0, 300.0, 0.4), (270.0, 200.0, 2.0)] {
+            let (truth, width, height) = scan_map(dpi, turn + skew, 0.001);
+            let picture = noisy(Sheet::with_marks(&page).scan(&truth, width, height), 25, 7);
+            let found = register_by_marks(&picture, &page, None).expect("registered");
+            assert!(error_at_marks(&page, &found.map, &truth) < 0.3, "{turn}");
+            // Without one of them nothing says that the others are the form's.
+            let mut sheet = Sheet::with_marks(&page);
+            sheet.ink.remove(2);
+            let picture = sheet.scan(&truth, width, height);
+            assert_eq!(register_by_marks(&picture, &page, Some(dpi)), None, "{turn}");
         }
     }
 

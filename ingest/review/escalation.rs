@@ -5,6 +5,7 @@ use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::settling::settle_when_decided;
 use super::task_view::record;
 use super::work::OutcomeKind;
 use super::{Desk, DeskError};
@@ -48,8 +49,11 @@ pub(super) async fn answer(
         _ => None,
     };
     let answer = Answer { decision: said.decision, text, outcome };
-    match escalations::answer(&desk.database, &visitor.account, id, said.epoch, &answer).await? {
-        true => Ok(Json(serde_json::json!({}))),
-        false => Err(DeskError::Stale),
+    if !escalations::answer(&desk.database, &visitor.account, id, said.epoch, &answer).await? {
+        return Err(DeskError::Stale);
     }
+    if let About::Capture { application_id, .. } = held.about {
+        settle_when_decided(&desk, application_id, &visitor.account).await;
+    }
+    Ok(Json(serde_json::json!({})))
 }

@@ -22,6 +22,7 @@ mod qa;
 mod reference;
 mod role;
 pub mod routes;
+mod settling;
 mod shell;
 mod task_view;
 mod texts;
@@ -42,7 +43,7 @@ pub use role::{AccountName, AccountNameError, Role};
 
 use crate::form::Forms;
 use crate::reference::BankTable;
-use crate::settings;
+use crate::settings::{self, Settings};
 use crate::store::Database;
 use crate::store::objects::ObjectStore;
 use crate::store::sessions::Limits;
@@ -56,6 +57,10 @@ pub struct Desk {
     /// None where they have not been fetched: banks are then typed as they stand.
     pub banks: Option<Arc<BankTable>>,
     pub settings: Arc<settings::Review>,
+    /// What an application is settled by after its last decision.
+    pub check: Arc<settings::Check>,
+    /// Of a page that a person assigned.
+    read_attempts: i32,
     hashing: Arc<Semaphore>,
 }
 
@@ -68,10 +73,12 @@ impl Desk {
         objects: Arc<dyn ObjectStore>,
         forms: Arc<Forms>,
         banks: Option<Arc<BankTable>>,
-        settings: settings::Review,
+        settings: &Settings,
     ) -> Self {
-        let (settings, hashing) = (Arc::new(settings), Arc::new(Semaphore::new(HASHING)));
-        Self { database, objects, forms, banks, settings, hashing }
+        let read_attempts = settings.jobs.max_attempts;
+        let (check, settings) = (Arc::new(settings.check.clone()), Arc::new(settings.review.clone()));
+        let hashing = Arc::new(Semaphore::new(HASHING));
+        Self { database, objects, forms, banks, settings, check, read_attempts, hashing }
     }
 
     /// All pages and the whole API.

@@ -5,6 +5,7 @@ use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::settling::settle_complete;
 use super::task_view::{EntryView, record};
 use super::work::OutcomeKind;
 use super::{Desk, DeskError};
@@ -30,6 +31,10 @@ pub(super) async fn draw_all(desk: &Desk) -> Result<(), DeskError> {
         let Some(last) = captures.last() else { return Ok(()) };
         after = Some(last.capture);
         let widened = qa::widened(&desk.database).await?;
+        // What was accepted without a person's decision; and what a node that crashed did not come to.
+        let mut applications: Vec<_> = captures.iter().map(|capture| capture.application_id).collect();
+        applications.dedup();
+        settle_complete(desk, &applications).await?;
         for capture in captures {
             draw(desk, &secret, &widened, &capture).await?;
         }

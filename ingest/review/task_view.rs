@@ -9,14 +9,14 @@ use serde::Serialize;
 
 use super::{Desk, DeskError, Role};
 use crate::application_id::ApplicationId;
-use crate::form::{Field, FieldKind, Form};
+use crate::form::{Field, FieldKind, Form, Forms};
 use crate::publish::Record;
 use crate::read::CharacterReading;
 use crate::score::{Disposition, Reason};
 use crate::store::captures::{self, CaptureId};
 use crate::store::escalations::{self, Message};
 use crate::store::field_decisions::Outcome;
-use crate::store::page_decisions::{self, Neighbour, Origin};
+use crate::store::page_decisions::{self, FormPageName, Neighbour, Origin};
 use crate::store::register;
 use crate::store::tasks::{About, Task, TaskId, TaskKind};
 use crate::store::{Database, StoreError, entries};
@@ -129,6 +129,15 @@ pub(super) struct OriginView {
     pub file: String,
     pub page: u32,
     pub reason: String,
+    /// What it may be.
+    pub form_pages: Vec<FormPageView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct FormPageView {
+    pub title: String,
+    #[serde(flatten)]
+    pub name: FormPageName,
 }
 
 /// Whole pages show everything about a household: keyers see fields only.
@@ -167,7 +176,8 @@ pub(super) async fn view(
         About::Page { scan, index } => {
             let Origin { station, batch, file, reason } =
                 page_decisions::origin(&desk.database, scan, index).await?;
-            view.origin = Some(OriginView { station, batch, file, page: index + 1, reason });
+            let form_pages = form_pages(&desk.forms);
+            view.origin = Some(OriginView { station, batch, file, page: index + 1, reason, form_pages });
             let around = page_decisions::around(&desk.database, scan, index).await?;
             view.pages = around
                 .iter()
@@ -250,6 +260,16 @@ impl Shown<'_> {
             entered: self.entered.get(name).map(EntryView::of),
         }
     }
+}
+
+fn form_pages(forms: &Forms) -> Vec<FormPageView> {
+    let pages = forms.iter().flat_map(|form| form.pages.iter().map(move |page| (form, page.number)));
+    pages
+        .map(|(Form { id, version, title, .. }, page)| FormPageView {
+            title: title.clone(),
+            name: FormPageName { form: id.clone(), version: version.clone(), page },
+        })
+        .collect()
 }
 
 fn form_place(form: &Form, name: &str) -> Option<usize> {

@@ -5,10 +5,11 @@ use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::settling::settle_when_decided;
 use super::task_view::record;
 use super::{Desk, DeskError, plan_fields};
 use crate::application_id::ApplicationId;
-use crate::store::page_decisions::{self, PageOutcome, Rescan};
+use crate::store::page_decisions::{self, FormPageName, PageOutcome, Rescan};
 use crate::store::sessions::Visitor;
 use crate::store::tasks::{self, About, TaskId};
 
@@ -23,6 +24,8 @@ pub(super) struct PageSaid {
     application_id: String,
     #[serde(default)]
     again: String,
+    /// With `assigned`: the page of a form that it is, to be read as such; none for an enclosure.
+    form_page: Option<FormPageName>,
 }
 
 #[derive(Deserialize, JsonSchema, Clone, Copy)]
@@ -50,10 +53,17 @@ pub(super) async fn page(
             }
             let application = ApplicationId::parse(&said.application_id)
                 .map_err(|_| DeskError::Refused("the ID's check digit is wrong"))?;
-            PageOutcome::Assigned(application)
+            let known = |name: &FormPageName| {
+                desk.forms.find(&name.form, &name.version).and_then(|form| form.page(name.page)).is_some()
+            };
+            if said.form_page.as_ref().is_some_and(|name| !known(name)) {
+                return Err(DeskError::Refused("no form that is configured here has such a page"));
+            }
+            PageOutcome::Assigned { application, form_page: said.form_page }
         }
     };
-    match page_decisions::decide(&desk.database, &visitor.account, id, said.epoch, outcome).await? {
+    let attempts = desk.read_attempts;
+    match page_decisions::decide(&desk.database, &visitor.account, id, said.epoch, &outcome, attempts).await? {
         true => Ok(Json(serde_json::json!({}))),
         false => Err(DeskError::Stale),
     }
@@ -74,20 +84,22 @@ pub(super) async fn duplicate(
     Json(DuplicateSaid { epoch, later_counts }): Json<DuplicateSaid>,
 ) -> Result<Json<serde_json::Value>, DeskError> {
     let held = tasks::held(&desk.database, &visitor.account, id).await?;
-    let planned = match held.map(|task| task.about) {
-        Some(About::Capture { capture, .. }) => {
-            plan_fields(&record(&desk.database, capture).await?, &desk.settings)
+    let (application, planned) = match held.map(|task| task.about) {
+        Some(About::Capture { application_id, capture, .. }) => {
+            (Some(application_id), plan_fields(&record(&desk.database, capture).await?, &desk.settings))
         }
         // Told so by the decision itself.
-        Some(About::Page { .. }) | None => Vec::new(),
+        Some(About::Page { .. }) | None => (None, Vec::new()),
     };
     let database = &desk.database;
-    match page_decisions::decide_duplicate(database, &visitor.account, id, epoch, later_counts, &planned)
-        .await?
-    {
-        true => Ok(Json(serde_json::json!({}))),
-        false => Err(DeskError::Stale),
+    let account = &visitor.account;
+    if !page_decisions::decide_duplicate(database, account, id, epoch, later_counts, &planned).await? {
+        return Err(DeskError::Stale);
     }
+    if let Some(application) = application {
+        settle_when_decided(&desk, application, account).await;
+    }
+    Ok(Json(serde_json::json!({})))
 }
 
 #[derive(Serialize, JsonSchema)]

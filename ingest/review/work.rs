@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Fault;
 use super::mask::normalise;
+use super::settling::settle_when_decided;
 use super::task_view::{self, TaskView, form_field, record, view};
 use super::{Desk, DeskError, Role};
 use crate::form::Form;
@@ -202,11 +203,11 @@ pub(super) async fn submit(
     Json(Submission { epoch, entries }): Json<Submission>,
 ) -> Result<Json<Ended>, DeskError> {
     // Who lost the task, or did it already, is told so by the submission itself.
-    let form = match tasks::held(&desk.database, &visitor.account, id).await? {
+    let (application, form) = match tasks::held(&desk.database, &visitor.account, id).await? {
         Some(task) => match task.about {
-            About::Capture { capture, .. } => {
+            About::Capture { application_id, capture, .. } => {
                 let record = record(&desk.database, capture).await?;
-                desk.forms.find(&record.form.id, &record.form.version)
+                (application_id, desk.forms.find(&record.form.id, &record.form.version))
             }
             About::Page { .. } => return Err(DeskError::NotFound),
         },
@@ -228,7 +229,10 @@ pub(super) async fn submit(
         return Err(DeskError::Faults(faults));
     }
     match entries::submit(&desk.database, &visitor.account, id, epoch, &parsed).await? {
-        Submitted::Done => Ok(Json(Ended { first: true })),
+        Submitted::Done => {
+            settle_when_decided(&desk, application, &visitor.account).await;
+            Ok(Json(Ended { first: true }))
+        }
         Submitted::Already => Ok(Json(Ended { first: false })),
         Submitted::Stale => Err(DeskError::Stale),
     }

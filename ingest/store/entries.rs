@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::json;
 use sqlx::{PgConnection, Row};
 
+use super::approvals::{self, Revoked};
 use super::captures::CaptureId;
 use super::error::{corrupt, query};
 use super::events::{self, EventKind};
@@ -324,13 +325,16 @@ pub async fn reopen(
     let doing = query("take a task back");
     let mut transaction = database.begin().await?;
     // A decision that was made of two keys, that the municipality was asked about or that QA looks at is
-    // not one person's to undo.
+    // not one person's to undo; nor one that the bank has been asked to pay on.
     let row = sqlx::query(
         "update task as t
          set state = 'open', done_at = null, done_by = null, holder = $2, leased_until = now() + $3,
              epoch = epoch + 1
          where id = $1 and state = 'done' and done_by = $2 and done_at > now() - $4
            and kind in ('verify', 'key')
+           and not exists (select from approval as a join payment as p
+                               on p.household_id = a.household_id and p.approval_id = a.id
+                           where a.application_id = t.application_id and p.state = 'requested')
            and not exists (select from task as o
                            where o.capture_id = t.capture_id and o.id <> t.id and o.fields && t.fields
                              and ((o.kind = 'key' and o.state = 'done') or o.kind in ('adjudicate', 'escalation', 'qa')))
@@ -357,6 +361,9 @@ pub async fn reopen(
         .map(|row| Ok((row.try_get("field").map_err(corrupt("entry"))?, field_decisions::outcome(row)?)))
         .collect::<Result<_, StoreError>>()?;
     let (actor, subject) = (account.as_str(), format!("task {id}"));
+    if let About::Capture { application_id, .. } = task.about {
+        approvals::revoke(&mut transaction, application_id, Revoked::Changed, actor).await?;
+    }
     events::append(&mut transaction, actor, EventKind::TaskReopened, &subject, json!({})).await?;
     transaction.commit().await.map_err(&doing)?;
     Ok(Some((task, entered)))

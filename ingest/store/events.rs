@@ -15,6 +15,8 @@ pub enum EventKind {
     ScanPublished,
     ScanQuarantined,
     ScanRequeued,
+    /// A page that a person assigned was read, and is part of a capture now.
+    PageRead,
     CaptureCreated,
     /// A further capture of the same application.
     CaptureDuplicate,
@@ -88,6 +90,7 @@ impl EventKind {
             Self::ScanPublished => "scan.published",
             Self::ScanQuarantined => "scan.quarantined",
             Self::ScanRequeued => "scan.requeued",
+            Self::PageRead => "page.read",
             Self::CaptureCreated => "capture.created",
             Self::CaptureDuplicate => "capture.duplicate",
             Self::CaptureCompleted => "capture.completed",

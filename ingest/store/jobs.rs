@@ -30,12 +30,15 @@ impl std::fmt::Display for JobId {
 pub enum JobKind {
     /// Decode a scan, read its pages and publish what they say.
     ReadScan,
+    /// Read a page that a person assigned ([`super::rereading`]).
+    ReadPage,
 }
 
 impl JobKind {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::ReadScan => "read_scan",
+            Self::ReadPage => "read_page",
         }
     }
 }
@@ -210,6 +213,17 @@ pub async fn heartbeat(database: &Database, lease: &Lease, length: Duration) -> 
     .await
     .map_err(query("renew a lease"))?;
     fence(lease, renewed.rows_affected())
+}
+
+/// Ends a job in the transaction that commits its result.
+pub(super) async fn complete(connection: &mut PgConnection, lease: &Lease) -> Result<(), StoreError> {
+    let removed = sqlx::query("delete from job where id = $1 and attempts = $2")
+        .bind(lease.job.0)
+        .bind(lease.attempt)
+        .execute(connection)
+        .await
+        .map_err(query("complete a job"))?;
+    fence(lease, removed.rows_affected())
 }
 
 /// Whether the lease was still its holder's: then it was about one row.

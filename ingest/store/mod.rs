@@ -38,6 +38,7 @@ pub mod publish;
 pub mod qa;
 pub mod references;
 pub mod register;
+pub mod rereading;
 pub mod returned_payments;
 pub mod scans;
 pub mod seals;

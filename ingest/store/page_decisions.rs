@@ -13,15 +13,19 @@ use super::events::{self, EventKind};
 use super::objects::ObjectKey;
 use super::scans::ScanId;
 use super::tasks::{self, About, PlannedTask, TaskId};
-use super::{Database, StoreError};
+use super::{Database, StoreError, announcements, rereading};
 use crate::application_id::ApplicationId;
 use crate::review::AccountName;
 
 /// What a page without a valid ID is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PageOutcome {
     /// The printed ID was typed twice, and is in the register.
-    Assigned(ApplicationId),
+    Assigned {
+        application: ApplicationId,
+        /// To be read as this; none for an enclosure.
+        form_page: Option<FormPageName>,
+    },
     Blank,
     /// Not of these forms.
     Foreign,
@@ -29,24 +33,36 @@ pub enum PageOutcome {
     Rescan,
 }
 
+/// A page of a form, by name.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FormPageName {
+    pub form: String,
+    pub version: String,
+    /// From 1.
+    pub page: u32,
+}
+
 impl PageOutcome {
-    fn parts(self) -> (&'static str, Option<ApplicationId>) {
+    fn name(&self) -> &'static str {
         match self {
-            Self::Assigned(application) => ("assigned", Some(application)),
-            Self::Blank => ("blank", None),
-            Self::Foreign => ("foreign", None),
-            Self::Rescan => ("rescan", None),
+            Self::Assigned { .. } => "assigned",
+            Self::Blank => "blank",
+            Self::Foreign => "foreign",
+            Self::Rescan => "rescan",
         }
     }
 }
 
-/// Decides what the page of a task is; false where somebody else has the task now.
+/// Decides what the page of a task is; false where somebody else has the task now. A page of a form is
+/// queued to be read, `read_attempts` times at most.
 pub async fn decide(
     database: &Database,
     account: &AccountName,
     id: TaskId,
     epoch: i32,
-    outcome: PageOutcome,
+    outcome: &PageOutcome,
+    read_attempts: i32,
 ) -> Result<bool, StoreError> {
     let doing = query("decide what a page is");
     let mut transaction = database.begin().await?;
@@ -58,16 +74,24 @@ pub async fn decide(
     let About::Page { scan, index } = task.about else {
         return Err(StoreError::Refused("only a task about a page says what a page is"));
     };
-    let (name, application) = outcome.parts();
+    let name = outcome.name();
+    let (application, form_page) = match outcome {
+        PageOutcome::Assigned { application, form_page } => (Some(*application), form_page.as_ref()),
+        PageOutcome::Blank | PageOutcome::Foreign | PageOutcome::Rescan => (None, None),
+    };
     let decided = sqlx::query(
-        "insert into page_decision (scan_id, page_index, outcome, application_id, decided_by)
-         values ($1, $2, $3, $4, $5)",
+        "insert into page_decision (scan_id, page_index, outcome, application_id, decided_by, form, form_version,
+                                    form_page)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(scan.0)
     .bind(i64::from(index))
     .bind(name)
     .bind(application.map(|id| id.to_string()))
     .bind(account.as_str())
+    .bind(form_page.map(|page| &page.form))
+    .bind(form_page.map(|page| &page.version))
+    .bind(form_page.map(|page| i64::from(page.page)))
     .execute(&mut *transaction)
     .await;
     match decided {
@@ -77,10 +101,17 @@ pub async fn decide(
         }
         Err(error) => return Err(doing(error)),
     }
-    let detail = json!({ "outcome": name, "application_id": application, "page": index });
+    if form_page.is_some() {
+        rereading::enqueue(&mut transaction, scan, index, read_attempts).await?;
+    }
+    let detail =
+        json!({ "outcome": name, "application_id": application, "page": index, "form_page": form_page });
     let subject = format!("scan {scan}");
     events::append(&mut transaction, account.as_str(), EventKind::PageDecided, &subject, detail).await?;
     transaction.commit().await.map_err(&doing)?;
+    if form_page.is_some() {
+        announcements::announce(database).await;
+    }
     Ok(true)
 }
 

@@ -85,6 +85,48 @@ pub(super) async fn insert(
     Ok(())
 }
 
+/// Makes pages that people assigned part of their captures: nobody but a person has said whose they are, and
+/// that is kept beside them.
+pub(super) async fn capture_assigned(
+    connection: &mut PgConnection,
+    scan: ScanId,
+    pages: &[PageOutcome],
+) -> Result<(), StoreError> {
+    for page in pages {
+        let row = PageRow::of(page)?;
+        let Some((capture, captured)) = row.capture else {
+            return Err(StoreError::Refused("an assigned page became no part of a capture"));
+        };
+        let identity = &captured.identity;
+        let changed = sqlx::query(
+            "update page set state = 'captured', capture_id = $3::uuid, application_id = $4, form = $5,
+                             form_version = $6, form_page = $7, image_key = $8, captured = $9::json,
+                             unassigned_reason = null, look = null, neighbours = '{}'
+             where scan_id = $1 and page_index = $2 and state = 'unassigned'
+               and exists (select from page_decision as decided
+                           where decided.scan_id = $1 and decided.page_index = $2 and decided.application_id = $4
+                             and decided.form = $5 and decided.form_version = $6 and decided.form_page = $7)
+               and not exists (select from application where application_id = $4 and erased_at is not null)",
+        )
+        .bind(scan.0)
+        .bind(row.index)
+        .bind(capture.to_string())
+        .bind(identity.application_id.to_string())
+        .bind(&identity.form)
+        .bind(&identity.version)
+        .bind(row.form_page)
+        .bind(&row.image)
+        .bind(&row.captured)
+        .execute(&mut *connection)
+        .await
+        .map_err(query("capture an assigned page"))?;
+        if changed.rows_affected() != 1 {
+            return Err(StoreError::Refused("nobody has assigned that page so, or it was erased"));
+        }
+    }
+    Ok(())
+}
+
 /// A page in the types of its columns.
 struct PageRow<'a> {
     index: i32,

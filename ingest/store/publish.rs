@@ -72,9 +72,31 @@ pub enum Published {
 /// [`StoreError::LeaseLost`] means that another worker has the scan now, [`StoreError::ObjectsRemoved`]
 /// that objects must be stored again; nothing was changed.
 pub async fn publish(database: &Database, publication: &Publication<'_>) -> Result<Published, StoreError> {
+    commit(database, publication, Extent::Scan).await
+}
+
+/// What a publication is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// A scan that waits, with all its pages.
+    Scan,
+    /// One page of a scan that is done: a person assigned it, and it was read as what they said.
+    AssignedPage,
+}
+
+/// Publishes what was read, in one transaction fenced by the lease: as [`publish`], or one page of a scan
+/// that was published before.
+pub async fn commit(
+    database: &Database,
+    publication: &Publication<'_>,
+    extent: Extent,
+) -> Result<Published, StoreError> {
     let Publication { lease, actor, pages, captures, expected, .. } = *publication;
     let mut transaction = database.begin().await?;
-    finish_scan(&mut transaction, publication).await?;
+    match extent {
+        Extent::Scan => finish_scan(&mut transaction, publication).await?,
+        Extent::AssignedPage => finish_page(&mut transaction, publication).await?,
+    }
     let touched: Vec<ApplicationId> = expected.keys().copied().collect();
     if &applications::advance(&mut transaction, &touched).await? != expected {
         // Dropping the transaction rolls it back, the end of the job included.
@@ -92,7 +114,10 @@ pub async fn publish(database: &Database, publication: &Publication<'_>) -> Resu
         }
         write_capture(&mut transaction, publication, capture).await?;
     }
-    pages::insert(&mut transaction, lease.scan, pages).await?;
+    match extent {
+        Extent::Scan => pages::insert(&mut transaction, lease.scan, pages).await?,
+        Extent::AssignedPage => pages::capture_assigned(&mut transaction, lease.scan, pages).await?,
+    }
     // Last, because all publications count in the same few rows: they are locked until the commit.
     let suspended = match &publication.watch {
         Some(watch) => drift::count(&mut transaction, actor, watch).await?,
@@ -130,14 +155,6 @@ fn objects(publication: &Publication<'_>) -> Vec<String> {
 /// Ends the job, fenced by the lease, makes the scan done and says so.
 async fn finish_scan(connection: &mut PgConnection, publication: &Publication<'_>) -> Result<(), StoreError> {
     let Publication { lease, actor, scan, pages, .. } = publication;
-    let count = |wanted: fn(&PageState) -> bool| pages.iter().filter(|page| wanted(&page.state)).count();
-    let detail = json!({
-        "attempt": lease.attempt,
-        "pages": pages.len(),
-        "captured": count(|state| matches!(state, PageState::Captured { .. })),
-        "blank": count(|state| matches!(state, PageState::Blank { .. })),
-        "unassigned": count(|state| matches!(state, PageState::Unassigned { .. })),
-    });
     let (ended, finished): (i64, i64) = sqlx::query_as(
         "with ended as (
              delete from job where id = $1 and attempts = $2 returning scan_id
@@ -159,7 +176,7 @@ async fn finish_scan(connection: &mut PgConnection, publication: &Publication<'_
     .bind(&scan.batch)
     .bind(actor)
     .bind(EventKind::ScanPublished.name())
-    .bind(detail)
+    .bind(attempt(publication))
     .fetch_one(connection)
     .await
     .map_err(query("finish a scan"))?;
@@ -168,6 +185,26 @@ async fn finish_scan(connection: &mut PgConnection, publication: &Publication<'_
         1 => Ok(()),
         _ => Err(StoreError::Refused("the scan of that station and batch does not wait to be read")),
     }
+}
+
+/// Ends the job of a page that a person assigned, fenced by the lease, and says so.
+async fn finish_page(connection: &mut PgConnection, publication: &Publication<'_>) -> Result<(), StoreError> {
+    let Publication { lease, actor, .. } = publication;
+    jobs::complete(connection, lease).await?;
+    let subject = format!("scan {}", lease.scan);
+    events::append(connection, actor, EventKind::PageRead, &subject, attempt(publication)).await
+}
+
+/// What an event says of an attempt that came to its end.
+fn attempt(Publication { lease, pages, .. }: &Publication<'_>) -> serde_json::Value {
+    let count = |wanted: fn(&PageState) -> bool| pages.iter().filter(|page| wanted(&page.state)).count();
+    json!({
+        "attempt": lease.attempt,
+        "pages": pages.len(),
+        "captured": count(|state| matches!(state, PageState::Captured { .. })),
+        "blank": count(|state| matches!(state, PageState::Blank { .. })),
+        "unassigned": count(|state| matches!(state, PageState::Unassigned { .. })),
+    })
 }
 
 async fn write_capture(

@@ -159,6 +159,18 @@ pub(super) async fn add_further(
     add(connection, application, capture, &further).await
 }
 
+/// Whether anybody has work with the application, or will have: second looks apart.
+pub async fn open(database: &Database, application: ApplicationId) -> Result<bool, StoreError> {
+    sqlx::query_scalar(
+        "select exists (select from capture join task on task.capture_id = capture.id
+                        where capture.application_id = $1 and task.state = 'open' and task.kind <> 'qa')",
+    )
+    .bind(application.to_string())
+    .fetch_one(database.pool())
+    .await
+    .map_err(query("look for open tasks"))
+}
+
 /// Adds the tasks of a capture in the transaction that publishes it.
 pub(super) async fn add(
     connection: &mut PgConnection,

@@ -16,7 +16,7 @@ use uketsuke::fleet::protocol::{
     Hello, Loaded, PROTOCOL_VERSION, Refusal, Request, Response, encode, read_message, write_message,
 };
 use uketsuke::fleet::reader::{self, PageReader};
-use uketsuke::identify::{Identification, UnassignedReason};
+use uketsuke::identify::{Identification, Identity, UnassignedReason};
 use uketsuke::page::Quality;
 use uketsuke::pipeline::{KnownApplication, PageLook, PageRead};
 use uketsuke::publish::{EncodedImage, ImageFormat};
@@ -183,7 +183,7 @@ impl PageReader for FakeReader {
         Ok(std::process::id())
     }
 
-    fn look(&mut self, index: u32) -> Result<PageLook, Refusal> {
+    fn look(&mut self, index: u32, _: Option<&Identity>) -> Result<PageLook, Refusal> {
         Ok(PageLook {
             index,
             width_px: 2480,

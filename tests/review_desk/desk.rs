@@ -69,7 +69,7 @@ impl DeskSite {
         let objects: Arc<dyn ObjectStore> = Arc::new(LocalDirectory::open(folder.path()).expect("a store"));
         let forms = Arc::new(Forms::load_dir(&settings.paths.forms).expect("forms"));
         let banks = BankTable::load(&settings.paths.banks, &settings.paths.bank_aliases).ok().map(Arc::new);
-        let desk = Desk::new(database.clone(), objects, forms, banks, settings.review);
+        let desk = Desk::new(database.clone(), objects, forms, banks, &settings);
         let (address, serving) = serve(&desk, "127.0.0.1:0".parse().expect("an address")).await;
         Self { database, options, address, desk, serving, folder }
     }

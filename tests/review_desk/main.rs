@@ -11,10 +11,15 @@ mod database;
 mod desk;
 mod http;
 mod in_the_browser;
+#[allow(dead_code, reason = "other tests use the rest of it")]
+#[path = "../support/money.rs"]
+mod money;
 mod pages_without_an_id;
 mod people_settle_fields;
 #[allow(dead_code, reason = "other tests use the rest of it")]
 #[path = "../support/readings.rs"]
 mod readings;
 mod second_looks;
+#[path = "../support/site.rs"]
+mod site;
 mod who_may_do_what;

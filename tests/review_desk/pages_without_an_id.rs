@@ -1,11 +1,19 @@
 //! A page without a valid ID is assigned by what is printed on it, typed twice, and by nothing else; and
 //! people who ask about an application are told how it stands.
 
-use serde_json::{Value, json};
-use uketsuke::review::Role;
+use std::path::Path;
+use std::time::Duration;
 
-use crate::desk::{DeskSite, Person};
+use serde_json::{Value, json};
+use uketsuke::review::{AccountName, Password, PasswordHash, Role};
+use uketsuke::store::page_decisions::{self, FormPageName, PageOutcome};
+use uketsuke::store::private_postgres::PrivatePostgres;
+use uketsuke::store::tasks::{self, TaskKind};
+use uketsuke::store::{Database, accounts};
+
+use crate::desk::{DeskSite, PASSWORD, Person};
 use crate::readings::application;
+use crate::site::{Site, repository, sample_register};
 
 fn say(person: &Person, task: &Value, mut body: Value) -> crate::http::Answer {
     body["epoch"] = task["epoch"].clone();
@@ -27,7 +35,9 @@ async fn a_page_is_assigned_by_an_id_that_is_typed_twice_valid_and_registered() 
     assert_eq!(reviewer.get(pages[1]["picture"].as_str().expect("a picture")).status, 200);
 
     let assign = |id: &str, again: &str| {
-        say(&reviewer, &task, json!({ "outcome": "assigned", "application_id": id, "again": again }))
+        let form_page = json!({ "form": "benefit-2020", "version": "1", "page": 2 });
+        let body = json!({ "outcome": "assigned", "application_id": id, "again": again, "form_page": form_page });
+        say(&reviewer, &task, body)
     };
     let right = own.to_string();
     assert_eq!(assign(&right, &after.to_string()).status, 409, "two different IDs");
@@ -35,12 +45,87 @@ async fn a_page_is_assigned_by_an_id_that_is_typed_twice_valid_and_registered() 
     assert_eq!(assign(&slip, &slip).status, 409, "a wrong check digit");
     let stranger = application(99).to_string();
     assert_eq!(assign(&stranger, &stranger).status, 409, "not in the register");
+    let no_page = json!({ "form": "benefit-2020", "version": "1", "page": 3 });
+    let body = json!({ "outcome": "assigned", "application_id": right, "again": right, "form_page": no_page });
+    assert_eq!(say(&reviewer, &task, body).status, 409, "the form has no such page");
     assert_eq!(site.count("select count(*) from page_decision").await, 0);
     assert_eq!(assign(&right, &right).status, 200);
     assert_eq!(site.count("select count(*) from page_decision where outcome = 'assigned'").await, 1);
     // What was seen of the page stays, and the sum of the batch with it.
     assert_eq!(site.count("select count(*) from page where state = 'unassigned'").await, 1);
     assert_eq!(reviewer.claim(&["page"]), Value::Null);
+    assert_eq!(site.count("select count(*) from job where kind = 'read_page'").await, 1, "and is read again");
+}
+
+/// The first page of a sample, its symbols covered as by a label.
+fn covered(site: &Site, sample: &Path, to: &Path) -> Value {
+    let seen: Value = serde_json::from_str(&site.run(&["inspect", sample.to_str().expect("UTF-8")])).expect("JSON");
+    let page = seen["pages"][0].clone();
+    let mut picture = image::open(sample).expect("a picture").into_luma8();
+    for symbol in page["symbols"].as_array().expect("symbols") {
+        let edge = |place: usize| symbol["box"][place].as_f64().expect("a number");
+        let label = |x: u32, y: u32| {
+            let within = |at: u32, from: f64, length: f64| {
+                (from - 20.0..from + length + 20.0).contains(&f64::from(at))
+            };
+            within(x, edge(0), edge(2)) && within(y, edge(1), edge(3))
+        };
+        for (x, y, pixel) in picture.enumerate_pixels_mut() {
+            if label(x, y) {
+                pixel.0 = [235];
+            }
+        }
+    }
+    picture.save(to).expect("written");
+    page
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_a_person_assigned_is_read_as_what_they_said() {
+    let site = Site::new(Path::new(env!("CARGO_BIN_EXE_uketsuke")), "");
+    let scans = site.folder().join("scans");
+    std::fs::create_dir_all(scans.join("kita")).expect("a folder");
+    let sample = repository().join("samples/scans/naka/batch-001/000001-1.png");
+    let page = covered(&site, &sample, &scans.join("kita/covered.png"));
+    let scans = scans.to_str().expect("UTF-8");
+    site.run(&["register", "import", &sample_register()]);
+    site.run(&["ingest", scans]);
+    assert_eq!(site.records(), Vec::<Value>::new(), "nobody knows whose it is");
+
+    let server = PrivatePostgres::start(&site.data()).expect("the private server");
+    let database = Database::open(server.connect_options().database(Database::PRIVATE)).await.expect("a database");
+    let (reviewer, hash) = ("r1".parse::<AccountName>().expect("a name"), Password::chosen(PASSWORD.to_owned()));
+    let hash = PasswordHash::of(&hash.expect("long")).expect("hashed");
+    accounts::add(&database, "test", &reviewer, Role::Reviewer, &hash).await.expect("added");
+    let hour = Duration::from_secs(3600);
+    let task = tasks::claim(&database, &reviewer, &[TaskKind::Page], &[], hour).await.expect("a claim");
+    let task = task.expect("a task");
+    let form = &page["form"];
+    let id = form["application_id"].as_str().expect("an ID");
+    let outcome = PageOutcome::Assigned {
+        application: id.parse().expect("an ID"),
+        form_page: Some(FormPageName {
+            form: form["form"].as_str().expect("a form").to_owned(),
+            version: form["version"].as_str().expect("a version").to_owned(),
+            page: form["page"].as_u64().expect("a page") as u32,
+        }),
+    };
+    assert!(page_decisions::decide(&database, &reviewer, task.id, task.epoch, &outcome, 3).await.expect("decided"));
+
+    // Nothing new comes.
+    site.run(&["ingest", scans]);
+    let record = site.records().pop().expect("a record");
+    assert_eq!(record["application_id"], id);
+    let phone = &record["fields"]["phone"];
+    assert!(phone["crop"].is_string() && phone["characters"].as_array().is_some_and(|read| read.len() > 9), "{phone}");
+    let codes: Vec<&Value> =
+        record["findings"].as_array().expect("findings").iter().map(|finding| &finding["code"]).collect();
+    assert!(codes.contains(&&json!("assigned_by_hand")) && !codes.contains(&&json!("single_symbol")), "{codes:?}");
+    let kinds = [TaskKind::Verify, TaskKind::Key];
+    let work = tasks::claim(&database, &reviewer, &kinds, &[], hour).await.expect("a claim");
+    assert!(work.is_some(), "what is doubtful of it is somebody's work");
+    let standing: Value = serde_json::from_str(&site.run(&["--json", "status"])).expect("JSON");
+    assert_eq!((&standing["pages_unassigned"], &standing["queues"]), (&json!(0), &json!([])));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,10 +6,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use uketsuke::application_id::ApplicationId;
 use uketsuke::review::{Role, backfill_until};
+use uketsuke::score::Disposition;
 use uketsuke::store::field_decisions::{self, Manner, Outcome};
 
 use crate::desk::DeskSite;
 use crate::readings::application;
+use crate::{money, second_looks};
 
 async fn decided(
     site: &DeskSite,
@@ -331,4 +333,48 @@ async fn captures_of_a_version_without_a_desk_get_their_tasks() {
     running.await.expect("stopped");
     assert_eq!(keyer.claim(&[])["fields"][0]["name"], "phone");
     assert_eq!(site.count("select count(*) from task").await, 1);
+}
+
+const APPROVED_BY: &str = "select count(*) from approval where revoked_at is null and approved_by = ";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_decision_approves_and_taking_it_back_revokes() {
+    let site = DeskSite::start().await;
+    let keyer = site.person("k1", Role::Keyer).await;
+    let town = money::town(&site.database, 2, |place, _, fields| {
+        if place == 0 {
+            fields.insert("account_type".to_owned(), money::field(Some("ordinary"), Disposition::Verify));
+        }
+    })
+    .await;
+    let (household, capture) = &town[0];
+    sqlx::query(
+        "insert into task (kind, application_id, capture_id, fields)
+         values ('verify', $1, $2::uuid, '{account_type}'), ('verify', $1, $2::uuid, '{bank_name}')",
+    )
+    .bind(household.application_id.to_string())
+    .bind(capture.to_string())
+    .execute(&mut site.sql().await)
+    .await
+    .expect("tasks");
+    let approved = async |by: &str| -> i64 {
+        let statement = format!("{APPROVED_BY}'{by}'");
+        sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).fetch_one(&mut site.sql().await).await.expect("a count")
+    };
+    let first = keyer.claim(&[]);
+    assert_eq!(keyer.submit(&first, &[("account_type", "ordinary")]).status, 200);
+    assert_eq!(approved("k1").await, 0, "somebody has work with it");
+    let second = keyer.claim(&[]);
+    assert_eq!(keyer.submit(&second, &[("bank_name", "横浜銀行")]).status, 200);
+    assert_eq!(approved("k1").await, 1);
+    let reopened = keyer.post(&format!("/api/v1/tasks/{}/reopen", second["id"]), &json!({}));
+    assert_eq!(reopened.status, 200, "{}", reopened.text());
+    assert_eq!(approved("k1").await, 0, "it is in work again");
+    let again = reopened.json()["task"].clone();
+    assert_eq!(keyer.submit(&again, &[("bank_name", "横浜銀行")]).status, 200);
+    assert_eq!(approved("k1").await, 1);
+    // What nobody had work with.
+    assert_eq!(approved("desk").await, 0);
+    second_looks::draw(&site).await;
+    assert_eq!(approved("desk").await, 1);
 }

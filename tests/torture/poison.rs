@@ -10,6 +10,7 @@ use std::time::Duration;
 use uketsuke::fleet::protocol::{Loaded, Refusal};
 use uketsuke::fleet::reader::{self, PageReader};
 use uketsuke::fleet::{Confinement, ScanReader};
+use uketsuke::identify::Identity;
 use uketsuke::pipeline::{KnownApplication, PageLook, PageRead};
 use uketsuke::settings::Settings;
 
@@ -101,8 +102,8 @@ impl PageReader for MortalReader {
         self.reader.open(scan, file_name)
     }
 
-    fn look(&mut self, index: u32) -> Result<PageLook, Refusal> {
-        self.reader.look(index)
+    fn look(&mut self, index: u32, given: Option<&Identity>) -> Result<PageLook, Refusal> {
+        self.reader.look(index, given)
     }
 
     fn read(&mut self, index: u32, known: Option<&KnownApplication>) -> Result<PageRead, Refusal> {

@@ -44,12 +44,17 @@ function pageTask() {
   const { origin } = task;
   const first = make("input", { id: "first", class: "entry digits", inputmode: "numeric", autocomplete: "off", maxlength: 13 });
   const again = make("input", { id: "again", class: "entry digits", inputmode: "numeric", autocomplete: "off", maxlength: 13, onpaste: (event) => event.preventDefault() });
+  const choice = make("select", { id: "form-page" }, make("option", { value: "" }, "—"),
+    origin.form_pages.map((page, number) => make("option", { value: String(number) }, `${number + 1}. ${page.title} ${text("page_number", page.page)}`)),
+    make("option", { value: "enclosure" }, `0. ${text("enclosure")}`));
   const fault = make("p", { class: "fault", role: "alert" });
   const assign = (event) => {
     event.preventDefault();
-    const wrong = !valid(first.value) ? "check_digit" : first.value !== again.value ? "differ" : null;
+    const wrong = !valid(first.value) ? "check_digit" : first.value !== again.value ? "differ" : !choice.value ? "which_page" : null;
     if (wrong) return show(fault, named("fault", wrong));
-    end("page", { outcome: "assigned", application_id: first.value, again: again.value });
+    const { form, version, page } = origin.form_pages[choice.value] ?? {};
+    const form_page = form ? { form, version, page } : null;
+    end("page", { outcome: "assigned", application_id: first.value, again: again.value, form_page });
   };
   const other = (outcome, key) => make("button", { type: "button", "data-key": key, onclick: () => end("page", { outcome }) }, make("kbd", {}, key), named("page_is", outcome));
   show(main, make("div", { class: "sorting" },
@@ -61,7 +66,8 @@ function pageTask() {
       make("p", { class: "quiet" }, text("neighbours_say_nothing")),
       make("form", { onsubmit: assign },
         make("label", { for: "first" }, text("printed_id")), first,
-        make("label", { for: "again" }, text("once_more")), again, fault,
+        make("label", { for: "again" }, text("once_more")), again,
+        make("label", { for: "form-page" }, text("which_page")), choice, fault,
         make("button", { class: "primary" }, text("assign"))),
       make("div", { class: "others" }, other("blank", "F2"), other("foreign", "F4"), other("rescan", "F8"),
         make("button", { type: "button", "data-key": "F10", onclick: skip }, make("kbd", {}, "F10"), text("key_skip")),
