@@ -96,7 +96,7 @@ impl Worker {
             let record = build_record(form, others.into_iter().chain(own).collect(), facts, &scoring, &rules)
                 .ok_or(StoreError::Refused("a capture has no pages"))?;
             tally_scan(&mut tally, &scoring, form, group, &record);
-            let tasks = review::plan(&record, duplicate, &self.settings.review);
+            let tasks = review::plan(&record, Some(form), duplicate, &self.settings.review);
             let record = RecordObject::of(&record)?;
             self.objects.put(record.key(), record.bytes()).await?;
             capture_of_page.extend(group.pages.iter().map(|&(_, index)| (index, id)));

@@ -29,6 +29,7 @@ mod register_support;
 mod tesseract;
 mod tile;
 
+pub use field::comb_area;
 pub use fuse::{Fusion, FusionWeights, candidates, fuse, posterior, unnamed};
 pub use readers::{ReadError, Readers};
 pub use recognize::{CellKind, RecognizedRow, recognize};

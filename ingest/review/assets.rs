@@ -31,6 +31,7 @@ static ASSETS: &[Asset] = &assets![
     "dom.js" "text/javascript; charset=utf-8",
     "editor.js" "text/javascript; charset=utf-8",
     "escalations.js" "text/javascript; charset=utf-8",
+    "group.js" "text/javascript; charset=utf-8",
     "inquiry.js" "text/javascript; charset=utf-8",
     "login.js" "text/javascript; charset=utf-8",
     "pages.js" "text/javascript; charset=utf-8",

@@ -41,7 +41,8 @@ async fn backfill(desk: &Desk) -> Result<(), DeskError> {
         for capture in captures {
             let record: Record = serde_json::from_str(&capture.record)
                 .map_err(|_| DeskError::Inside("a record of an earlier version cannot be read"))?;
-            let planned = plan(&record, capture.duplicate, &desk.settings);
+            let form = desk.forms.find(&record.form.id, &record.form.version);
+            let planned = plan(&record, form, capture.duplicate, &desk.settings);
             tasks::plan_late(&desk.database, &capture, &planned).await?;
         }
     }

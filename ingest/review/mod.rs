@@ -10,6 +10,7 @@ mod backfill;
 mod board;
 mod error;
 mod escalation;
+mod group;
 mod guard;
 mod inquiry;
 mod login;

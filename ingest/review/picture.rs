@@ -42,6 +42,7 @@ pub(super) async fn page(
             let mut around = page_decisions::around(&desk.database, scan, index).await?.into_iter();
             around.nth(place).and_then(|page| page.image).map(|key| key.to_string())
         }
+        About::Group => return Err(DeskError::NotFound),
         About::Capture { capture, .. } => {
             let mut images: Vec<String> =
                 record(&desk.database, capture).await?.pages.into_iter().map(|page| page.image).collect();

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{Desk, Role};
 use super::{
-    accounts, assets, board, escalation, guard, inquiry, login, openapi, picture, qa, reference, shell,
+    accounts, assets, board, escalation, group, guard, inquiry, login, openapi, picture, qa, reference, shell,
 };
 use super::{unassigned, work};
 
@@ -83,6 +83,7 @@ pub fn routes() -> Vec<Route> {
         Route::get("/", LoggedIn, "The first page of the role", get(shell::home)),
         // The first page that a role has is the one that it begins with.
         Route::get("/work", ON_FIELDS, "Verify, key, adjudicate", get(shell::page)),
+        Route::get("/group", ON_FIELDS, "Verify many characters at once", get(shell::page)),
         Route::get("/escalations", Only(&[Municipality]), "What the municipality decides", get(shell::page)),
         Route::get("/qa", Only(&[Qa]), "The second look", get(shell::page)),
         Route::get("/board", ON_BOARD, "How the work stands", get(shell::page)),
@@ -115,6 +116,15 @@ pub fn routes() -> Vec<Route> {
             post(work::submit),
         )
         .takes::<work::Submission>()
+        .gives::<work::Ended>(),
+        Route::get("/api/v1/tasks/{id}/cells", ON_FIELDS, "The cells of a group", get(group::picture)),
+        Route::post(
+            "/api/v1/tasks/{id}/group",
+            ON_FIELDS,
+            "End a group: all of its cells are what they were read as, but for some",
+            post(group::submit),
+        )
+        .takes::<group::OddOnes>()
         .gives::<work::Ended>(),
         Route::post("/api/v1/tasks/{id}/reopen", ON_FIELDS, "Take one's last task back", post(work::reopen))
             .gives::<work::Claimed>(),

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::group::{self, GroupView};
 use super::{Desk, DeskError, Role};
 use crate::application_id::ApplicationId;
 use crate::form::{Field, FieldKind, Form, Forms};
@@ -44,6 +45,8 @@ pub(super) struct TaskView {
     pub messages: Vec<Message>,
     /// Of a page without an ID: where it came from.
     pub origin: Option<OriginView>,
+    /// Of a group: what all of its cells were read as, and their picture.
+    pub group: Option<GroupView>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -171,8 +174,10 @@ pub(super) async fn view(
         household: None,
         messages: Vec::new(),
         origin: None,
+        group: None,
     };
     match task.about {
+        About::Group => view.group = Some(group::view(desk, task.id).await?),
         About::Page { scan, index } => {
             let Origin { station, batch, file, reason } =
                 page_decisions::origin(&desk.database, scan, index).await?;

@@ -86,10 +86,12 @@ pub(super) async fn duplicate(
     let held = tasks::held(&desk.database, &visitor.account, id).await?;
     let (application, planned) = match held.map(|task| task.about) {
         Some(About::Capture { application_id, capture, .. }) => {
-            (Some(application_id), plan_fields(&record(&desk.database, capture).await?, &desk.settings))
+            let record = record(&desk.database, capture).await?;
+            let form = desk.forms.find(&record.form.id, &record.form.version);
+            (Some(application_id), plan_fields(&record, form, &desk.settings))
         }
         // Told so by the decision itself.
-        Some(About::Page { .. }) | None => (None, Vec::new()),
+        Some(About::Page { .. } | About::Group) | None => (None, Vec::new()),
     };
     let database = &desk.database;
     let account = &visitor.account;

@@ -22,7 +22,7 @@ use crate::store::tasks::{self, About, TaskId, TaskKind};
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Claim {
-    /// In the order of what is wanted first; all that the role may have, if empty.
+    /// In the order of what is wanted first; all that the role may have but groups, if empty.
     #[serde(default)]
     kinds: Vec<TaskKind>,
     /// Tasks that are in hand, or were skipped.
@@ -40,10 +40,15 @@ pub(super) struct Claimed {
 /// The kinds of tasks that a role may have.
 pub(super) fn kinds_of(role: Role) -> &'static [TaskKind] {
     match role {
-        Role::Keyer => &[TaskKind::Key, TaskKind::Verify],
-        Role::Reviewer => {
-            &[TaskKind::Adjudicate, TaskKind::Key, TaskKind::Verify, TaskKind::Page, TaskKind::Duplicate]
-        }
+        Role::Keyer => &[TaskKind::Key, TaskKind::Verify, TaskKind::Group],
+        Role::Reviewer => &[
+            TaskKind::Adjudicate,
+            TaskKind::Key,
+            TaskKind::Verify,
+            TaskKind::Page,
+            TaskKind::Duplicate,
+            TaskKind::Group,
+        ],
         Role::Municipality => &[TaskKind::Escalation],
         Role::Qa => &[TaskKind::Qa],
         Role::Supervisor | Role::Inquiry | Role::Administrator => &[],
@@ -65,9 +70,13 @@ pub(super) async fn claim(
     if kinds.len() > allowed.len() || except.len() > MOST_EXCEPT {
         return Err(DeskError::Refused("too many kinds or exceptions"));
     }
-    let kinds = if kinds.is_empty() { allowed } else { &kinds };
+    let kinds: Vec<TaskKind> = match kinds.is_empty() {
+        // One asks for them by name: they have a page of their own.
+        true => allowed.iter().copied().filter(|kind| *kind != TaskKind::Group).collect(),
+        false => kinds,
+    };
     let lease = desk.settings.lease;
-    let task = tasks::claim(&desk.database, &visitor.account, kinds, &except, lease).await?;
+    let task = tasks::claim(&desk.database, &visitor.account, &kinds, &except, lease).await?;
     let task = match task {
         Some(task) => Some(view(&desk, visitor.role, task, &BTreeMap::new()).await?),
         None => None,
@@ -193,7 +202,7 @@ impl Entry {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Ended {
     /// False where the same submission came before.
-    first: bool,
+    pub first: bool,
 }
 
 pub(super) async fn submit(
@@ -209,7 +218,7 @@ pub(super) async fn submit(
                 let record = record(&desk.database, capture).await?;
                 (application_id, desk.forms.find(&record.form.id, &record.form.version))
             }
-            About::Page { .. } => return Err(DeskError::NotFound),
+            About::Page { .. } | About::Group => return Err(DeskError::NotFound),
         },
         None => {
             return match entries::submit(&desk.database, &visitor.account, id, epoch, &[]).await? {

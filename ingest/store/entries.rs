@@ -17,7 +17,7 @@ use super::events::{self, EventKind};
 use super::field_decisions::{self, FieldDecision, Manner, Outcome};
 use super::sessions::interval;
 use super::tasks::{About, Task, TaskId, TaskKind, task};
-use super::{Database, StoreError, escalations};
+use super::{Database, StoreError, escalations, groups};
 use crate::application_id::ApplicationId;
 use crate::review::AccountName;
 
@@ -81,6 +81,7 @@ pub async fn submit(
     for entry in entries {
         add(&mut transaction, account, &task, *capture, entry).await?;
     }
+    groups::close(&mut transaction, *capture, fields).await?;
     let place = Place { application_id: *application_id, capture: *capture };
     let (decided, differing) = match task.kind {
         TaskKind::Verify => {
@@ -91,7 +92,7 @@ pub async fn submit(
             Vec::new(),
         ),
         TaskKind::Key => compare(&mut transaction, place, account, &task, entries).await?,
-        TaskKind::Page | TaskKind::Duplicate | TaskKind::Escalation | TaskKind::Qa => {
+        TaskKind::Page | TaskKind::Duplicate | TaskKind::Escalation | TaskKind::Qa | TaskKind::Group => {
             return Err(StoreError::Refused("that kind of task does not end with entries"));
         }
     };

@@ -24,6 +24,7 @@ mod error;
 pub mod escalations;
 pub mod events;
 pub mod field_decisions;
+pub mod groups;
 pub mod inquiries;
 pub mod jobs;
 pub mod login_failures;

@@ -15,6 +15,7 @@ use super::applications::application_id;
 use super::captures::{CaptureId, capture_id};
 use super::error::{corrupt, query};
 use super::events::{self, EventKind};
+use super::groups::{self, DoubtfulCell};
 use super::scans::ScanId;
 use super::sessions::interval;
 use super::{Database, StoreError};
@@ -68,11 +69,21 @@ pub enum TaskKind {
     Escalation,
     /// A second look at a field that was accepted or decided.
     Qa,
+    /// Cells of many captures that were read as the same character ([`super::groups`]).
+    Group,
 }
 
 impl TaskKind {
-    pub const ALL: [Self; 7] =
-        [Self::Verify, Self::Key, Self::Adjudicate, Self::Page, Self::Duplicate, Self::Escalation, Self::Qa];
+    pub const ALL: [Self; 8] = [
+        Self::Verify,
+        Self::Key,
+        Self::Adjudicate,
+        Self::Page,
+        Self::Duplicate,
+        Self::Escalation,
+        Self::Qa,
+        Self::Group,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -83,18 +94,21 @@ impl TaskKind {
             Self::Duplicate => "duplicate",
             Self::Escalation => "escalation",
             Self::Qa => "qa",
+            Self::Group => "group",
         }
     }
 }
 
 /// A task that a capture gives rise to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PlannedTask {
     pub kind: TaskKind,
     /// Empty for a task about the whole capture.
     pub fields: Vec<String>,
     /// Why the municipality is asked.
     pub reason: Option<&'static str>,
+    /// Of a task to verify: what a person may confirm among cells of other forms.
+    pub cells: Vec<DoubtfulCell>,
 }
 
 /// A task in the hands of the person who claimed it.
@@ -112,6 +126,8 @@ pub struct Task {
 pub enum About {
     Capture { application_id: ApplicationId, capture: CaptureId, fields: Vec<String> },
     Page { scan: ScanId, index: u32 },
+    /// Cells of many captures.
+    Group,
 }
 
 const COLUMNS: &str =
@@ -153,7 +169,8 @@ pub(super) async fn add_further(
             let fields: Vec<String> =
                 task.fields.iter().filter(|field| !covered.contains(field)).cloned().collect();
             let nothing_left = fields.is_empty() && !task.fields.is_empty();
-            (!nothing_left).then_some(PlannedTask { fields, ..*task })
+            let cells = task.cells.iter().filter(|cell| fields.contains(&cell.field)).cloned().collect();
+            (!nothing_left).then_some(PlannedTask { fields, cells, ..*task })
         })
         .collect();
     add(connection, application, capture, &further).await
@@ -183,24 +200,30 @@ pub(super) async fn add(
     }
     // Fields are parted by commas: an array of arrays must be rectangular. Two people key, so there are two
     // tasks.
-    sqlx::query(
+    let added: Vec<(i64, String)> = sqlx::query_as(
         "insert into task (kind, application_id, capture_id, fields, turn, reason)
          select kind, $1, $2::uuid, string_to_array(fields, ','), turn, reason
          from unnest($3::text[], $4::text[], $5::text[]) with ordinality as planned (kind, fields, reason, place),
               unnest(case when kind = 'key' then array[1, 2] else array[null::int] end) as turn
          where fields <> ''
             or not exists (select from task where capture_id = $2::uuid and task.kind = planned.kind)
-         order by place, turn",
+         order by place, turn
+         returning id, kind",
     )
     .bind(application.to_string())
     .bind(capture.to_string())
     .bind(planned.iter().map(|task| task.kind.name()).collect::<Vec<_>>())
     .bind(planned.iter().map(|task| task.fields.join(",")).collect::<Vec<_>>())
     .bind(planned.iter().map(|task| task.reason).collect::<Vec<_>>())
-    .execute(connection)
+    .fetch_all(&mut *connection)
     .await
-    .map_err(query("add tasks"))
-    .map(drop)
+    .map_err(query("add tasks"))?;
+    for task in planned.iter().filter(|task| !task.cells.is_empty()) {
+        if let Some((id, _)) = added.iter().find(|(_, kind)| kind == task.kind.name()) {
+            groups::add(connection, capture, *id, &task.cells).await?;
+        }
+    }
+    Ok(())
 }
 
 /// A capture of which no tasks were made, and its record as JSON.
@@ -299,6 +322,10 @@ pub async fn claim(
         if row.is_some() {
             break;
         }
+        if kind == TaskKind::Group.name() {
+            row = groups::form(&mut transaction, account, lease, COLUMNS).await?;
+            continue;
+        }
         let fresh = format!(
             "update task set holder = $1, leased_until = now() + $2, epoch = epoch + 1
              where id = (
@@ -374,6 +401,14 @@ pub async fn give_back(
     .await
     .map_err(&doing)?;
     if given.rows_affected() == 1 {
+        let is_group: bool = sqlx::query_scalar("select kind = 'group' from task where id = $1")
+            .bind(id.0)
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(&doing)?;
+        if is_group {
+            groups::dissolve(&mut transaction, id).await?;
+        }
         let (actor, subject) = (account.as_str(), format!("task {id}"));
         events::append(&mut transaction, actor, EventKind::TaskGivenBack, &subject, json!({})).await?;
     }
@@ -427,6 +462,7 @@ pub(super) fn task(row: &PgRow) -> Result<Task, StoreError> {
     let index: Option<i32> = row.try_get("page_index").map_err(&broken)?;
     let about = match scan.zip(index) {
         Some((scan, index)) => About::Page { scan: ScanId(scan), index: index.unsigned_abs() },
+        None if kind == TaskKind::Group.name() => About::Group,
         None => About::Capture {
             application_id: application_id(row, "application_id")?,
             capture: capture_id(row, "capture_id")?.ok_or_else(|| corrupt("task")("no capture"))?,

@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub mod key {
     pub const ENTER: &str = "\u{e007}";
     pub const ESCAPE: &str = "\u{e00c}";
+    pub const RIGHT: &str = "\u{e014}";
     pub const DOWN: &str = "\u{e015}";
     pub const PAGE_DOWN: &str = "\u{e00f}";
     pub const F2: &str = "\u{e032}";

@@ -130,7 +130,8 @@ impl DeskSite {
                 .iter()
                 .map(|(name, value, confidence)| ((*name).to_owned(), field(value, *confidence, &crop)))
                 .collect();
-            review::plan(record, duplicate, &self.desk.settings)
+            let form = self.desk.forms.find(&record.form.id, &record.form.version);
+            review::plan(record, form, duplicate, &self.desk.settings)
         };
         let id = reading.capture_with(&self.database, application, build).await;
         assert_eq!(reading.publish(&self.database).await.expect("published"), Published::Committed);

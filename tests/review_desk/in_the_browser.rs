@@ -298,3 +298,28 @@ async fn a_second_look_is_blind_and_then_with_both_in_view() {
     assert_eq!(settled(&site, 1, "phone").await, Outcome::Value("0450000000".to_owned()));
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_characters_are_confirmed_at_once_and_the_odd_one_is_picked_out() {
+    let site = DeskSite::start().await;
+    site.account("k1", Role::Keyer).await;
+    for serial in 1..=3 {
+        site.capture(application(serial), &[("application_date", "222222", 0.6)]).await;
+    }
+    let browser = window(&site, "k1");
+    browser.open(&format!("http://{}/group", site.address));
+    browser.until("document.querySelectorAll('.cell').length === 18");
+    browser.until("document.activeElement?.matches('.cell')");
+    // One down, one to the right, picked; one more picked and put back.
+    browser.keys(&format!("{}{} {} {}", key::DOWN, key::RIGHT, key::RIGHT, " "));
+    browser.until("document.querySelectorAll('[aria-pressed=true]').length === 1");
+    browser.sees("違う文字 1 個");
+    assert!(!browser.text().contains(&application(1).to_string()));
+    browser.keys(key::ENTER);
+    browser.sees("いま作業はありません");
+    for serial in 1..=2 {
+        assert_eq!(settled(&site, serial, "application_date").await, Outcome::Value("222222".to_owned()));
+    }
+    assert_eq!(outcome(&site, 3, "application_date").await, None, "its second cell was picked out");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}

@@ -378,3 +378,81 @@ async fn the_last_decision_approves_and_taking_it_back_revokes() {
     second_looks::draw(&site).await;
     assert_eq!(approved("desk").await, 1);
 }
+
+const CELLS: &str = "select count(*) from doubtful_cell";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_settles_what_one_person_may_decide_and_leaves_the_odd_ones() {
+    let site = DeskSite::start().await;
+    let (first, second) = (site.person("k1", Role::Keyer).await, site.person("k2", Role::Keyer).await);
+    for serial in 1..=4 {
+        let fields = [("application_date", "777777", 0.6), ("account_number", "7777777", 0.6), ("bank_name", "七", 0.6)];
+        site.capture(application(serial), &fields).await;
+    }
+    assert_eq!(site.count(CELLS).await, 24, "no cell of a field that two people key, or of a line");
+    // What somebody is at is theirs.
+    let at = second.claim(&["verify"]);
+    assert_eq!(at["fields"].as_array().map(Vec::len), Some(2));
+    let group = first.claim(&["group"]);
+    assert_eq!((&group["kind"], &group["application_id"]), (&json!("group"), &Value::Null));
+    assert_eq!((&group["group"]["character"], &group["group"]["cells"]), (&json!("7"), &json!(18)));
+    let picture = group["group"]["picture"].as_str().expect("a picture");
+    let answer = first.get(picture);
+    let sheet = image::load_from_memory(&answer.body).expect("a PNG");
+    assert_eq!((answer.status, sheet.height()), (200, 18 * sheet.width()));
+    assert_eq!(second.get(picture).status, 404, "held by somebody else");
+    // The first cell is something else.
+    let end = |person: &crate::desk::Person, odd: &[u16]| {
+        let body = json!({ "epoch": group["epoch"], "odd": odd });
+        person.post(&format!("/api/v1/tasks/{}/group", group["id"]), &body)
+    };
+    assert_eq!(end(&second, &[0]).status, 409);
+    let answer = end(&first, &[0]);
+    assert_eq!((answer.status, answer.json()), (200, json!({ "first": true })), "{}", answer.text());
+    assert_eq!(end(&first, &[0]).json(), json!({ "first": false }), "once");
+    let by_group = Some((value("777777"), Manner::Group, vec!["k1".to_owned()]));
+    let mut settled = Vec::new();
+    for serial in 1..=4 {
+        let decision = decided(&site, application(serial), "application_date").await;
+        assert!(decision.is_none() || decision == by_group);
+        settled.push(decision.is_some());
+        assert_eq!(decided(&site, application(serial), "account_number").await, None, "two people key it");
+    }
+    assert_eq!(settled.iter().filter(|&&settled| settled).count(), 2, "{settled:?}");
+    // The others are verified, with what is left of their tasks.
+    assert_eq!(first.claim(&["group"]), Value::Null);
+    let left = "select count(*) from task where kind = 'verify' and state = 'open' and 'application_date' = any(fields)";
+    assert_eq!(site.count(left).await, 2);
+    assert_eq!(site.count("select count(*) from task where kind = 'verify' and fields = '{bank_name}'").await, 2);
+    assert_eq!(second.submit(&at, &[("application_date", "020615"), ("bank_name", "七")]).status, 200);
+    assert_eq!(site.count("select count(*) from entry where task_id in (select id from task where kind = 'group')").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_is_left_waits_for_others_and_is_no_second_key() {
+    let site = DeskSite::start().await;
+    let (first, second) = (site.person("k1", Role::Keyer).await, site.person("k2", Role::Keyer).await);
+    site.capture(application(1), &[("application_date", "777777", 0.6)]).await;
+    let group = first.claim(&["group"]);
+    assert_eq!(second.claim(&["group"]), Value::Null);
+    let held = json!({ "epoch": group["epoch"] });
+    assert_eq!(first.post(&format!("/api/v1/tasks/{}/give-back", group["id"]), &held).status, 200);
+    let group = second.claim(&["group"]);
+    site.execute("update task set leased_until = now() - interval '1 second' where kind = 'group'").await;
+    let again = first.claim(&["group"]);
+    assert_ne!(group["id"], again["id"]);
+    let end = |person: &crate::desk::Person, task: &Value| {
+        let body = json!({ "epoch": task["epoch"], "odd": [] });
+        person.post(&format!("/api/v1/tasks/{}/group", task["id"]), &body).status
+    };
+    assert_eq!(end(&second, &group), 409);
+    // By now the policy is that two people key it, and one has.
+    site.execute(
+        "insert into task (kind, application_id, capture_id, fields, turn)
+         select 'key', application_id, capture_id, '{application_date}', 1 from task where kind = 'verify'",
+    )
+    .await;
+    assert_eq!(end(&first, &again), 200);
+    assert_eq!(decided(&site, application(1), "application_date").await, None);
+    assert_eq!(site.count("select count(*) from doubtful_cell where confirmed and said_by = 'k1'").await, 6);
+}

@@ -73,6 +73,7 @@ export class Queue {
   async hold(task) {
     this.held.set(task.id, task);
     task.renewed = Date.now();
+    if (task.group) task.sheet = picture(task.group.picture).catch(() => null);
     const pictures = task.fields.map((field) => (field.picture ? picture(field.picture).catch(() => null) : null));
     task.urls = await Promise.all(pictures);
     return task;

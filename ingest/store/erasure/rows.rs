@@ -101,10 +101,12 @@ const COUNTED_OF_APPLICATIONS: [&str; 3] = [
 ];
 
 /// $1 the applications. What was typed goes; that somebody had a hand in it stays.
-const WORK_OF_APPLICATIONS: [&str; 3] = [
+const WORK_OF_APPLICATIONS: [&str; 4] = [
     // Nobody is asked about it any more.
     "update task set state = 'withdrawn', holder = null, leased_until = null
      where application_id = any($1) and state = 'open'",
+    // Characters, and where their pictures are.
+    "delete from doubtful_cell using capture where capture.id = doubtful_cell.capture_id and application_id = any($1)",
     "delete from entry using task where task.id = entry.task_id and task.application_id = any($1)",
     "delete from escalation_message using task
      where task.id = escalation_message.task_id and task.application_id = any($1)",
