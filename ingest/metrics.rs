@@ -243,6 +243,8 @@ pub struct CertificateInUse {
     pub basis: &'static str,
     /// Its strata that nothing is accepted in any more; none where the database does not answer.
     pub suspended: Option<u64>,
+    /// QA found its promise broken; none where the database does not answer.
+    pub revoked: Option<bool>,
 }
 
 impl Snapshot {
@@ -299,6 +301,13 @@ impl Snapshot {
             );
         }
 
+        if let Some(revoked) = self.certificate.as_ref().and_then(|certificate| certificate.revoked) {
+            gauge(
+                "certificate_revoked",
+                "1 where QA found more errors than the certificate promises: nothing is accepted",
+                f64::from(u8::from(revoked)),
+            );
+        }
         self.register_queues(&mut registry);
         self.register_certificate(&mut registry);
         let ends = Family::<Labels<1>, Counter>::default();
@@ -417,7 +426,7 @@ mod tests {
             job_rows_dead: 0,
             oldest_transaction_s: None,
         };
-        let certificate = CertificateInUse { sha256: "00".repeat(32), basis: "proven", suspended: Some(0) };
+        let certificate = CertificateInUse { sha256: "00".repeat(32), basis: "proven", suspended: Some(0), revoked: Some(false) };
         let snapshot = Snapshot {
             standing: Some(standing),
             database_errors: 0,

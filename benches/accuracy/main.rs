@@ -27,7 +27,7 @@ use uketsuke::page::Registration;
 use uketsuke::pipeline::{self, KnownApplication};
 use uketsuke::publish::{self, registration_for_reading};
 use uketsuke::read::{CroppedReading, Readers, read_page};
-use uketsuke::score::{PageFacts, ScoreFiles, Scorer};
+use uketsuke::score::{PageFacts, ScoreFiles, Scorer, Suspended};
 use uketsuke::settings::{self, Settings};
 use uketsuke::simulate::{Hands, Material, PageTruth, Writing};
 
@@ -221,7 +221,7 @@ impl Chain {
             publish::encode(&image, Registration::rotation(registration), &self.settings.publish)?;
             tally.time(reading, before_reading + reading + start.elapsed());
             let weighed_by = self.scorer.calibration().map(|file| file.sha256);
-            let suspended = BTreeSet::new();
+            let suspended = Suspended::default();
             let scoring = self.scorer.scoring(self.readers.files(), weighed_by, form, &suspended);
             let facts = PageFacts {
                 residual_px: registration.residual_px,

@@ -20,8 +20,9 @@ use crate::score::{
     fit, write,
 };
 use crate::settings::Settings;
-use crate::store::Database;
 use crate::store::drift::{self, Standing};
+use crate::store::revocations::{self, Breach};
+use crate::store::Database;
 
 /// Calibrate confidences on readings whose truth is known, and make the risk certificate
 ///
@@ -392,8 +393,9 @@ fn status(common: &Common, settings: &Settings) -> anyhow::Result<()> {
         return Ok(());
     };
     let fits = files.calibration.is_some_and(|file| file.sha256 == certificate.content.calibration);
-    let standings = with_database(common, async |database: &Database| {
-        Ok(drift::standings(database, certificate.sha256).await?)
+    let (standings, revocation) = with_database(common, async |database: &Database| {
+        let standings = drift::standings(database, certificate.sha256).await?;
+        Ok((standings, revocations::of(database, certificate.sha256).await?))
     })?;
     let standing = |field: &FieldCertificate| standings.iter().find(|standing| standing.key == field.key());
     if common.json {
@@ -403,6 +405,7 @@ fn status(common: &Common, settings: &Settings) -> anyhow::Result<()> {
             "content": certificate.content,
             "fits_calibration": fits,
             "drift": watched,
+            "revoked_at": revocation.map(|revocation| revocation.revoked_at),
         });
         println!("{report}");
         return Ok(());
@@ -425,6 +428,14 @@ fn status(common: &Common, settings: &Settings) -> anyhow::Result<()> {
     println!("{}", summary(&certificate.content));
     if !fits {
         println!("It was made for another calibration than the one beside it: nothing is accepted.");
+    }
+    if let Some(revocation) = &revocation {
+        let Breach { found, low, .. } = &revocation.breach;
+        println!(
+            "REVOKED {}: of {} second looks at {}, {} found an error; the rate is {:.4} or more. Nothing is accepted until there is a new certificate.",
+            revocation.revoked_at.format("%Y-%m-%d %H:%M UTC"),
+            found.judged, found.key, found.wrong, low,
+        );
     }
     if standings.iter().any(|standing| standing.suspended_at.is_some()) {
         println!(

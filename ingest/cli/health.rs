@@ -19,7 +19,7 @@ use crate::intake::FolderState;
 use crate::metrics::{self, CertificateInUse, Metrics, Snapshot};
 use crate::score::{Basis, Scorer};
 use crate::store::standing::{Standing, standing};
-use crate::store::{Database, StoreError, drift};
+use crate::store::{Database, StoreError, drift, revocations};
 
 /// How long the database may take. Prometheus waits 10 s for all numbers, a load balancer less.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -83,6 +83,12 @@ impl Health {
                     Some(_) => in_time(drift::suspended(&self.database, certificate.sha256))
                         .await
                         .map(|strata| strata.len() as u64),
+                    None => None,
+                },
+                revoked: match standing {
+                    Some(_) => in_time(revocations::of(&self.database, certificate.sha256))
+                        .await
+                        .map(|revocation| revocation.is_some()),
                     None => None,
                 },
             }),

@@ -104,7 +104,8 @@ impl Service {
             .ok()
             .map(Arc::new);
         let (database, objects, forms) = (self.database.clone(), self.objects.clone(), self.forms.clone());
-        Desk::new(database, objects, forms, banks, &self.settings)
+        let certificate = self.scorer.certificate().cloned();
+        Desk::new(database, objects, forms, banks, certificate, &self.settings)
     }
 
     pub async fn stop(self) {

@@ -12,7 +12,7 @@ use crate::score::{Basis, ScoreFiles};
 use crate::settings::Settings;
 use crate::store::seals;
 use crate::store::standing::{self, Rate, Standing};
-use crate::store::{Database, drift};
+use crate::store::{Database, drift, revocations};
 
 /// Show how things stand: backlog, speed, quarantine, space, certificate, seals
 #[derive(Debug, Args)]
@@ -36,6 +36,8 @@ struct Certificate {
     /// Made for the calibration beside it; another one accepts nothing.
     fits_calibration: bool,
     accepts: bool,
+    /// QA found more errors than it promises.
+    revoked: bool,
     /// Fields that it accepts nothing more of.
     suspended: usize,
 }
@@ -67,11 +69,13 @@ async fn report(common: &Common, settings: &Settings, database: &Database) -> an
             let calibration = files.calibration.map(|calibration| calibration.sha256);
             let fits_calibration = calibration == Some(file.content.calibration);
             let enough = file.content.basis == Basis::Proven || settings.score.accept_provisional;
+            let revoked = revocations::of(database, file.sha256).await?.is_some();
             Some(Certificate {
                 sha256: file.sha256,
                 basis: file.content.basis,
                 fits_calibration,
-                accepts: fits_calibration && enough,
+                accepts: fits_calibration && enough && !revoked,
+                revoked,
                 suspended: drift::suspended(database, file.sha256).await?.len(),
             })
         }
@@ -149,6 +153,7 @@ fn of_certificate(certificate: &Certificate) -> String {
         Basis::Provisional => "PROVISIONAL",
     };
     let accepts = match (certificate.fits_calibration, certificate.accepts) {
+        _ if certificate.revoked => "REVOKED, accepts nothing: QA found more errors than it promises",
         (false, _) => "accepts nothing: it was made for another calibration",
         (true, false) => "accepts nothing: it rests on simulated pages",
         (true, true) => "accepts",
@@ -175,6 +180,20 @@ fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_revoked_certificate_is_told_before_all() {
+        let certificate = |revoked| Certificate {
+            sha256: Sha256::of(b"certificate"),
+            basis: Basis::Proven,
+            fits_calibration: true,
+            accepts: !revoked,
+            revoked,
+            suspended: 0,
+        };
+        assert!(of_certificate(&certificate(true)).contains("REVOKED, accepts nothing"));
+        assert!(of_certificate(&certificate(false)).ends_with("proven, accepts"));
+    }
 
     #[test]
     fn a_duration_is_told_in_two_units() {

@@ -1,7 +1,7 @@
 //! A scan that was read, to captures, records and rows: what is there is looked at, the records are
 //! built on it and written, and all of it commits, or nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::protocol::Loaded;
 use super::work::{StoredPage, WorkError, Worker, identity};
@@ -13,7 +13,7 @@ use crate::publish::{
     CaptureFacts, CapturedPage, Group, Provenance, Record, build_record, facing_application,
 };
 use crate::review;
-use crate::score::{Scoring, StratumKey, Tally};
+use crate::score::{Scoring, Suspended, Tally};
 use crate::store::applications::{self, ApplicationState, ApplicationVersion};
 use crate::store::captures::{CaptureId, CaptureState, RecordObject};
 use crate::store::drift::{self, Watch};
@@ -21,7 +21,7 @@ use crate::store::jobs::Lease;
 use crate::store::pages::{PageOutcome, PageState};
 use crate::store::publish::{CaptureChange, CaptureWrite, Extent, Publication, Published, commit};
 use crate::store::scans::Scan;
-use crate::store::{StoreError, register};
+use crate::store::{StoreError, register, revocations};
 
 impl Worker {
     /// Builds the records of the scan's captures on what is there now, writes them, and commits.
@@ -117,6 +117,7 @@ impl Worker {
                 certificate,
                 rule: certificate.content.drift_rule(&self.settings.score),
                 tally: &tally,
+                known_revoked: suspended.revoked,
             }),
         };
         let published = commit(&self.database, &publication, extent).await?;
@@ -127,12 +128,13 @@ impl Worker {
         Ok(published)
     }
 
-    /// The strata of the certificate in use that nothing is accepted in any more.
-    async fn suspended(&self) -> Result<BTreeSet<StratumKey>, StoreError> {
-        match self.scorer.certificate() {
-            Some(certificate) => drift::suspended(&self.database, certificate.sha256).await,
-            None => Ok(BTreeSet::new()),
-        }
+    /// What the certificate in use accepts no more.
+    async fn suspended(&self) -> Result<Suspended, StoreError> {
+        let Some(certificate) = self.scorer.certificate() else { return Ok(Suspended::default()) };
+        Ok(Suspended {
+            revoked: revocations::of(&self.database, certificate.sha256).await?.is_some(),
+            strata: drift::suspended(&self.database, certificate.sha256).await?,
+        })
     }
 
     fn provenance(&self, form: &Form, scoring: &Scoring<'_>) -> Provenance {

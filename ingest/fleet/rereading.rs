@@ -52,7 +52,7 @@ impl Worker {
         reader.close().await.map_err(blame)?;
         let groups = group_pages(identity(&page.look).map(|identity| (*index, identity)));
         while self.publish(lease, &scan, std::slice::from_ref(&page), &groups, Extent::AssignedPage).await? == Published::Conflict {
-            tracing::info!(scan = %scan.id, "another scan of the same application was faster; building again");
+            tracing::info!(scan = %scan.id, "another scan of the application, or QA, was faster; building again");
         }
         Ok(())
     }

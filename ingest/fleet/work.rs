@@ -219,10 +219,11 @@ impl Worker {
         let pages = self.read_pages(&scan).await?;
         let groups =
             group_pages(pages.iter().filter_map(|page| Some((page.look.index, identity(&page.look)?))));
-        // An application moves on under us only when another scan of it is published meanwhile.
+        // An application moves on under us only when another scan of it is published meanwhile; a certificate
+        // is revoked once.
         let begun = Instant::now();
         while self.publish(lease, &scan, &pages, &groups, Extent::Scan).await? == Published::Conflict {
-            tracing::info!(scan = %scan.id, "another scan of the same application was faster; building again");
+            tracing::info!(scan = %scan.id, "another scan of an application, or QA, was faster; building again");
         }
         self.metrics.took(Stage::Publish, begun);
         Ok(())

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{Desk, DeskError, plan, qa};
+use super::settling::DESK;
+use super::{Desk, DeskError, plan, promise, qa};
 use crate::publish::Record;
 use crate::store::tasks;
 
@@ -23,6 +24,9 @@ pub async fn backfill_until(desk: &Desk, mut stopped: watch::Receiver<bool>) {
         }
         if let Err(error) = qa::draw_all(desk).await {
             tracing::warn!(%error, "no samples are drawn for QA; it is tried again");
+        }
+        if let Err(error) = promise::hold_to_it(desk, DESK).await {
+            tracing::warn!(%error, "whether the certificate's promise holds was not looked at; it is tried again");
         }
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}

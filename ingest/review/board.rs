@@ -5,6 +5,7 @@ use axum::extract::State;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::promise::{Promise, promise};
 use super::{Desk, DeskError};
 use crate::store::accounting::{self, Filter};
 use crate::store::backlog::{self, Backlog};
@@ -12,6 +13,8 @@ use crate::store::backlog::{self, Backlog};
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Board {
     backlog: Backlog,
+    /// The certificate in use, and whether it still accepts anything.
+    promise: Option<Promise>,
     /// Those that do not balance first, then by name.
     batches: Vec<Batch>,
     /// Of all batches, those that are not listed.
@@ -61,5 +64,5 @@ pub(super) async fn board(State(desk): State<Desk>) -> Result<Json<Board>, DeskE
     batches.sort_by_key(|batch| batch.balances);
     let batches_left_out = batches.len().saturating_sub(MOST_BATCHES);
     batches.truncate(MOST_BATCHES);
-    Ok(Json(Board { backlog, batches, batches_left_out }))
+    Ok(Json(Board { backlog, promise: promise(&desk).await?, batches, batches_left_out }))
 }

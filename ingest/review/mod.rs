@@ -19,6 +19,7 @@ mod openapi;
 mod password;
 mod picture;
 mod plan;
+mod promise;
 mod qa;
 mod reference;
 mod role;
@@ -44,6 +45,7 @@ pub use role::{AccountName, AccountNameError, Role};
 
 use crate::form::Forms;
 use crate::reference::BankTable;
+use crate::score::{Certificate, Identified};
 use crate::settings::{self, Settings};
 use crate::store::Database;
 use crate::store::objects::ObjectStore;
@@ -58,6 +60,8 @@ pub struct Desk {
     /// None where they have not been fetched: banks are then typed as they stand.
     pub banks: Option<Arc<BankTable>>,
     pub settings: Arc<settings::Review>,
+    /// Under which readings are accepted, as far as this node knows.
+    pub certificate: Option<Arc<Identified<Certificate>>>,
     /// What an application is settled by after its last decision.
     pub check: Arc<settings::Check>,
     /// Of a page that a person assigned.
@@ -74,12 +78,14 @@ impl Desk {
         objects: Arc<dyn ObjectStore>,
         forms: Arc<Forms>,
         banks: Option<Arc<BankTable>>,
+        certificate: Option<Identified<Certificate>>,
         settings: &Settings,
     ) -> Self {
         let read_attempts = settings.jobs.max_attempts;
         let (check, settings) = (Arc::new(settings.check.clone()), Arc::new(settings.review.clone()));
         let hashing = Arc::new(Semaphore::new(HASHING));
-        Self { database, objects, forms, banks, settings, check, read_attempts, hashing }
+        let certificate = certificate.map(Arc::new);
+        Self { database, objects, forms, banks, certificate, settings, check, read_attempts, hashing }
     }
 
     /// All pages and the whole API.

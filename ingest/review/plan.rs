@@ -120,6 +120,7 @@ fn is_of_confidence(reason: Reason) -> bool {
             | Reason::Uncalibrated
             | Reason::NoCertificate
             | Reason::CertificateProvisional
+            | Reason::CertificateRevoked
             | Reason::TooLittleEvidence
             | Reason::ReadersDisagree
     )

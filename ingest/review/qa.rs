@@ -5,6 +5,7 @@ use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::promise::{self, Promise};
 use super::settling::settle_complete;
 use super::task_view::{EntryView, record};
 use super::work::OutcomeKind;
@@ -15,7 +16,7 @@ use crate::score::{Disposition, at_any_time};
 use crate::settings;
 use crate::store::captures::CaptureId;
 use crate::store::field_decisions::{self, Outcome};
-use crate::store::qa::{self, Complete, Drawn, Look};
+use crate::store::qa::{self, Complete, Drawn, JudgedDay, Look};
 use crate::store::sessions::Visitor;
 use crate::store::tasks::{self, About, TaskId};
 
@@ -73,6 +74,7 @@ async fn draw(
                 manner: manner.to_owned(),
                 confidence_band: band(field.confidence),
                 probability,
+                certificate: record.provenance.certificate.filter(|_| decided.is_none()),
             })
         })
         .collect();
@@ -160,16 +162,23 @@ pub(super) async fn settle(
     Path(id): Path<TaskId>,
     Json(Verdict { epoch, wrong }): Json<Verdict>,
 ) -> Result<Json<serde_json::Value>, DeskError> {
-    match qa::settle(&desk.database, &visitor.account, id, epoch, wrong).await? {
-        true => Ok(Json(serde_json::json!({}))),
-        false => Err(DeskError::Stale),
+    if !qa::settle(&desk.database, &visitor.account, id, epoch, wrong).await? {
+        return Err(DeskError::Stale);
     }
+    if wrong && let Err(error) = promise::hold_to_it(&desk, visitor.account.as_str()).await {
+        tracing::warn!(%error, "whether the certificate's promise holds was not looked at; it is within a minute");
+    }
+    Ok(Json(serde_json::json!({})))
 }
 
 /// Rates of errors, by field and how the value came about.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Rates {
     rates: Vec<Rate>,
+    /// None where this node has no certificate.
+    promise: Option<Promise>,
+    /// By day, for the control chart.
+    days: Vec<JudgedDay>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -179,6 +188,8 @@ struct Rate {
     waiting: i64,
     judged: i64,
     wrong: i64,
+    /// What the certificate promises, where it does.
+    promised: Option<f64>,
     /// Of all fields that the samples stand for.
     estimate: Option<f64>,
     /// With 95 % at all times of looking together, for the fields that were drawn.
@@ -186,16 +197,22 @@ struct Rate {
     high: f64,
 }
 
+/// What the control chart shows.
+const CHARTED_DAYS: u32 = 60;
+
 /// The chance that the bounds ever leave the true rate out.
 const ALPHA: f64 = 0.05;
 
 pub(super) async fn rates(State(desk): State<Desk>) -> Result<Json<Rates>, DeskError> {
+    let certificate = desk.certificate.as_ref();
     let rate = |judged: qa::Judged| {
         let (low, high) = at_any_time(judged.wrong.unsigned_abs(), judged.judged.unsigned_abs(), ALPHA);
         Rate {
             estimate: (judged.weight > 0.0).then(|| judged.weight_wrong / judged.weight),
             low,
             high,
+            promised: certificate
+                .and_then(|file| promise::promised(&file.content, &judged.field, &judged.manner)),
             field: judged.field,
             manner: judged.manner,
             waiting: judged.waiting,
@@ -203,7 +220,11 @@ pub(super) async fn rates(State(desk): State<Desk>) -> Result<Json<Rates>, DeskE
             wrong: judged.wrong,
         }
     };
-    Ok(Json(Rates { rates: qa::judged(&desk.database).await?.into_iter().map(rate).collect() }))
+    Ok(Json(Rates {
+        rates: qa::judged(&desk.database).await?.into_iter().map(rate).collect(),
+        promise: promise::promise(&desk).await?,
+        days: qa::judged_by_day(&desk.database, CHARTED_DAYS).await?,
+    }))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::review::AccountName;
 use crate::store::{approvals, tasks};
 
 /// Names the desk in events where no person's decision was the last.
-const DESK: &str = "desk";
+pub(super) const DESK: &str = "desk";
 
 /// Settles an application that nobody has work with any more. What was decided is committed by now and
 /// stands: where this fails, `uketsuke applications approve` makes up for it.

@@ -31,7 +31,7 @@ pub use features::features;
 pub use files::{CALIBRATION_FILE, CERTIFICATE_FILE, Identified, ScoreFileError, ScoreFiles, encoded, write};
 pub use fit::{Example, Fitted, StratumExamples, fit};
 pub use page_facts::PageFacts;
-pub use scoring::{FieldScore, Scorer, Scoring};
+pub use scoring::{FieldScore, Scorer, Scoring, Suspended};
 pub use sequence::at_any_time;
 pub use split::{Part, Split};
 pub use stratum::{Stratum, StratumError, StratumKey};
@@ -72,6 +72,8 @@ pub enum Reason {
     NoCertificate,
     /// The certificate rests on simulated pages, and the operator has not said that this is enough.
     CertificateProvisional,
+    /// QA found more errors among what the certificate accepts than it promises.
+    CertificateRevoked,
     /// The certificate proves nothing for this field: too few readings were judged.
     TooLittleEvidence,
     /// The confidence is below the certificate's threshold.

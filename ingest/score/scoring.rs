@@ -36,14 +36,13 @@ impl Scorer {
     }
 
     /// What of it holds for readings of `form` by `models`, whose readers of combs were weighed by
-    /// the calibration `weighed_by`. `suspended` are the certificate's strata whose confidences have
-    /// shifted.
+    /// the calibration `weighed_by`. `suspended` is what the certificate accepts no more.
     pub fn scoring<'a>(
         &'a self,
         models: &BTreeMap<String, Sha256>,
         weighed_by: Option<Sha256>,
         form: &Form,
-        suspended: &'a BTreeSet<StratumKey>,
+        suspended: &'a Suspended,
     ) -> Scoring<'a> {
         let calibration = self
             .calibration
@@ -56,13 +55,23 @@ impl Scorer {
         });
         let licence = match certificate {
             None => Licence::None,
+            Some(file) if suspended.revoked => Licence::Revoked(file),
             Some(file) if file.content.basis == Basis::Proven || self.accept_provisional => {
                 Licence::InForce(file)
             }
             Some(file) => Licence::NotEnough(file),
         };
-        Scoring { calibration: calibration.map(|file| &file.content), licence, suspended }
+        Scoring { calibration: calibration.map(|file| &file.content), licence, suspended: &suspended.strata }
     }
+}
+
+/// What a certificate does not accept any more.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Suspended {
+    /// QA found more errors than it promises: nothing at all.
+    pub revoked: bool,
+    /// Strata whose confidences have shifted.
+    pub strata: BTreeSet<StratumKey>,
 }
 
 /// Whether a certificate lets anything be accepted.
@@ -72,6 +81,8 @@ enum Licence<'a> {
     None,
     /// It rests on simulated pages, and the operator has not said that this is enough.
     NotEnough(&'a Identified<Certificate>),
+    /// QA found its promise broken.
+    Revoked(&'a Identified<Certificate>),
     InForce(&'a Identified<Certificate>),
 }
 
@@ -98,7 +109,7 @@ impl<'a> Scoring<'a> {
     pub fn certificate_in_force(&self) -> Option<Sha256> {
         match self.licence {
             Licence::InForce(file) => Some(file.sha256),
-            Licence::None | Licence::NotEnough(_) => None,
+            Licence::None | Licence::NotEnough(_) | Licence::Revoked(_) => None,
         }
     }
 
@@ -143,6 +154,7 @@ impl<'a> Scoring<'a> {
         let certificate = match self.licence {
             Licence::None => return Err(Reason::NoCertificate),
             Licence::NotEnough(_) => return Err(Reason::CertificateProvisional),
+            Licence::Revoked(_) => return Err(Reason::CertificateRevoked),
             Licence::InForce(file) => &file.content,
         };
         let Some(Verdict::Certified { threshold, .. }) =
@@ -161,7 +173,7 @@ impl<'a> Scoring<'a> {
     pub fn tally(&self, tally: &mut Tally, field: &str, ink: InkState, value: Option<&str>, confidence: f64) {
         let certificate = match self.licence {
             Licence::None => return,
-            Licence::NotEnough(file) | Licence::InForce(file) => &file.content,
+            Licence::NotEnough(file) | Licence::Revoked(file) | Licence::InForce(file) => &file.content,
         };
         let Some(stratum) = Stratum::of(ink, value) else { return };
         let calibrated = self.calibration.is_some_and(|file| file.field(field, stratum).is_some());
@@ -326,7 +338,7 @@ mod tests {
     }
 
     fn scored(scorer: &Scorer, reading: &FieldReading) -> FieldScore {
-        let suspended = BTreeSet::new();
+        let suspended = Suspended::default();
         let scoring =
             scorer.scoring(&models(), scorer.calibration().map(|file| file.sha256), &form(), &suspended);
         scoring.score(&field(&reading.field), Some((reading, &page())))
@@ -351,7 +363,7 @@ mod tests {
         let mut padded = reading("account_number", "12345");
         padded.value = Some("0012345".to_owned());
         assert_eq!(outcome(&raw, &padded).1, [Reason::Uncalibrated, Reason::Padded]);
-        let suspended = BTreeSet::new();
+        let suspended = Suspended::default();
         let missing = raw
             .scoring(&models(), raw.calibration().map(|file| file.sha256), &form(), &suspended)
             .score(&field(PHONE), None);
@@ -377,7 +389,7 @@ mod tests {
         assert_eq!(outcome(&without, &sure), (Disposition::Verify, vec![Reason::CertificateProvisional]));
         let with = scorer(files(Basis::Provisional), true);
         assert_eq!(outcome(&with, &sure), (Disposition::Accepted, vec![]));
-        let suspended = BTreeSet::new();
+        let suspended = Suspended::default();
         assert_eq!(
             without
                 .scoring(&models(), without.calibration().map(|file| file.sha256), &form(), &suspended)
@@ -395,7 +407,7 @@ mod tests {
     fn other_models_forms_or_calibrations_accept_nothing() {
         let sure = reading(PHONE, "0312345678");
         let read = Some((&sure, &page()));
-        let suspended = BTreeSet::new();
+        let suspended = Suspended::default();
         let proven = scorer(files(Basis::Proven), true);
         let other_models = BTreeMap::from([("digits.onnx".to_owned(), Sha256::of(b"retrained"))]);
         let score = proven
@@ -421,7 +433,8 @@ mod tests {
         let proven = scorer(files(Basis::Proven), false);
         let code = outcome(&proven, &reading("bank_code", "0138"));
         assert_eq!(code, (Disposition::Verify, vec![Reason::TooLittleEvidence]));
-        let suspended = BTreeSet::from([StratumKey::new(PHONE, Stratum::Written)]);
+        let strata = BTreeSet::from([StratumKey::new(PHONE, Stratum::Written)]);
+        let suspended = Suspended { revoked: false, strata };
         let scoring =
             proven.scoring(&models(), proven.calibration().map(|file| file.sha256), &form(), &suspended);
         let sure = reading(PHONE, "0312345678");
@@ -429,6 +442,21 @@ mod tests {
         assert_eq!((score.disposition, score.reasons), (Disposition::Verify, vec![Reason::Drift]));
         let blank = scoring.score(&field(PHONE), Some((&reading(PHONE, ""), &page())));
         assert_eq!(blank.disposition, Disposition::Blank, "the other stratum stands");
+    }
+
+    #[test]
+    fn nothing_is_accepted_under_a_revoked_certificate() {
+        let proven = scorer(files(Basis::Proven), false);
+        let revoked = Suspended { revoked: true, strata: BTreeSet::new() };
+        let weighed_by = proven.calibration().map(|file| file.sha256);
+        let scoring = proven.scoring(&models(), weighed_by, &form(), &revoked);
+        let score = scoring.score(&field(PHONE), Some((&reading(PHONE, "0312345678"), &page())));
+        assert_eq!((score.disposition, score.reasons), (Disposition::Verify, vec![Reason::CertificateRevoked]));
+        assert_eq!(scoring.certificate_in_force(), None);
+        let before = Suspended::default();
+        let scoring = proven.scoring(&models(), weighed_by, &form(), &before);
+        let score = scoring.score(&field(PHONE), Some((&reading(PHONE, "0312345678"), &page())));
+        assert_eq!(score.disposition, Disposition::Accepted);
     }
 
     #[test]
@@ -446,7 +474,7 @@ mod tests {
     #[test]
     fn what_is_calibrated_under_the_certificate_is_counted() {
         let proven = scorer(files(Basis::Provisional), false);
-        let suspended = BTreeSet::new();
+        let suspended = Suspended::default();
         let scoring =
             proven.scoring(&models(), proven.calibration().map(|file| file.sha256), &form(), &suspended);
         let mut tally = Tally::default();

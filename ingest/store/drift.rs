@@ -22,6 +22,8 @@ pub struct Watch<'a> {
     pub certificate: &'a Identified<Certificate>,
     pub rule: DriftRule,
     pub tally: &'a Tally,
+    /// The readings were scored as under a certificate that accepts nothing any more.
+    pub known_revoked: bool,
 }
 
 /// Where a stratum stands.

@@ -25,6 +25,8 @@ pub enum EventKind {
     RegisterImported,
     /// Confidences of a field have shifted: the certificate accepts nothing more of it.
     CertificateSuspended,
+    /// QA found its promise broken: it accepts nothing more.
+    CertificateRevoked,
     /// A dump was restored into another server, whose transactions are counted anew.
     DatabaseRestored,
     /// Objects that no row names were taken out of the store.
@@ -96,6 +98,7 @@ impl EventKind {
             Self::CaptureCompleted => "capture.completed",
             Self::RegisterImported => "register.imported",
             Self::CertificateSuspended => "certificate.suspended",
+            Self::CertificateRevoked => "certificate.revoked",
             Self::DatabaseRestored => "database.restored",
             Self::ObjectsSwept => "objects.swept",
             Self::ApplicationErased => "application.erased",

@@ -40,6 +40,7 @@ pub mod qa;
 pub mod references;
 pub mod register;
 pub mod rereading;
+pub mod revocations;
 pub mod returned_payments;
 pub mod scans;
 pub mod seals;

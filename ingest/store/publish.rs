@@ -17,7 +17,7 @@ use super::jobs::{self, Lease};
 use super::pages::{self, PageOutcome, PageState};
 use super::scans::Scan;
 use super::tasks::{self, PlannedTask};
-use super::{Database, StoreError};
+use super::{Database, StoreError, revocations};
 use crate::application_id::ApplicationId;
 
 /// What a worker found in a scan. Every object that it names must be in the store by now.
@@ -62,8 +62,8 @@ pub enum CaptureChange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Published {
     Committed,
-    /// An application has moved on since its state was fetched. Nothing was changed: fetch the
-    /// states again, build again, publish again.
+    /// An application has moved on since its state was fetched, or the certificate was revoked. Nothing was
+    /// changed: fetch the states again, build again, publish again.
     Conflict,
 }
 
@@ -100,6 +100,13 @@ pub async fn commit(
     let touched: Vec<ApplicationId> = expected.keys().copied().collect();
     if &applications::advance(&mut transaction, &touched).await? != expected {
         // Dropping the transaction rolls it back, the end of the job included.
+        return Ok(Published::Conflict);
+    }
+    // Somebody at QA was faster: what was accepted must be scored again.
+    if let Some(watch) = &publication.watch
+        && !watch.known_revoked
+        && revocations::is_revoked(&mut transaction, watch.certificate.sha256).await?
+    {
         return Ok(Published::Conflict);
     }
     let objects = objects(publication);

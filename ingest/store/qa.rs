@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
 use sqlx::{PgConnection, Row};
 
@@ -20,6 +20,7 @@ use super::sessions::interval;
 use super::tasks::{self, About, Task, TaskId, TaskKind};
 use super::{Database, StoreError};
 use crate::application_id::ApplicationId;
+use crate::digest::Sha256;
 use crate::review::AccountName;
 
 /// A capture that nobody has work with any more, of which no samples were drawn.
@@ -85,6 +86,8 @@ pub struct Drawn {
     /// 0 below a confidence of 0.9, 1 below 0.99, 2 below 0.999, else 3.
     pub confidence_band: i16,
     pub probability: f64,
+    /// Under which it was accepted, where it was.
+    pub certificate: Option<Sha256>,
 }
 
 /// Adds a task for each field that was drawn of a capture, and notes that it was done. A capture that a
@@ -107,8 +110,9 @@ pub async fn draw(database: &Database, complete: &Complete, drawn: &[Drawn]) -> 
                             select 'qa', $1, $2::uuid, array[$3]
                             where not exists (select from qa_sample where capture_id = $2::uuid and field = $3)
                             returning id)
-             insert into qa_sample (task_id, capture_id, field, form, station, manner, confidence_band, probability)
-             select id, $2::uuid, $3, $4, $5, $6, $7, $8 from drawn",
+             insert into qa_sample (task_id, capture_id, field, form, station, manner, confidence_band, probability,
+                                    certificate)
+             select id, $2::uuid, $3, $4, $5, $6, $7, $8, $9 from drawn",
         )
         .bind(complete.application_id.to_string())
         .bind(complete.capture.to_string())
@@ -118,6 +122,7 @@ pub async fn draw(database: &Database, complete: &Complete, drawn: &[Drawn]) -> 
         .bind(&sample.manner)
         .bind(sample.confidence_band)
         .bind(sample.probability)
+        .bind(sample.certificate.map(|certificate| certificate.as_bytes().to_vec()))
         .execute(&mut *transaction)
         .await
         .map_err(&doing)?;
@@ -311,6 +316,41 @@ pub async fn judged(database: &Database) -> Result<Vec<Judged>, StoreError> {
             weight: row.try_get("weight").map_err(&broken)?,
             weight_wrong: row.try_get("weight_wrong").map_err(&broken)?,
             last_error_at: row.try_get("last_error_at").map_err(&broken)?,
+        })
+    })
+    .collect()
+}
+
+/// What second looks found on one day, of what the machine accepted or of what people decided.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+pub struct JudgedDay {
+    /// In Japan.
+    pub day: NaiveDate,
+    pub by_machine: bool,
+    pub judged: i64,
+    pub wrong: i64,
+}
+
+/// Of the last `days` days, those on which anything was judged, the oldest first.
+pub async fn judged_by_day(database: &Database, days: u32) -> Result<Vec<JudgedDay>, StoreError> {
+    sqlx::query(
+        "select (judged_at at time zone 'Asia/Tokyo')::date as day, manner in ('accepted', 'blank') as by_machine,
+                count(*) as judged, count(*) filter (where outcome = 'wrong') as wrong
+         from qa_judgement join qa_sample using (task_id)
+         where judged_at > now() - make_interval(days => $1) group by 1, 2 order by 1, 2",
+    )
+    .bind(i32::try_from(days).unwrap_or(i32::MAX))
+    .fetch_all(database.pool())
+    .await
+    .map_err(query("count second looks by day"))?
+    .iter()
+    .map(|row| {
+        let broken = corrupt("judgement");
+        Ok(JudgedDay {
+            day: row.try_get("day").map_err(&broken)?,
+            by_machine: row.try_get("by_machine").map_err(&broken)?,
+            judged: row.try_get("judged").map_err(&broken)?,
+            wrong: row.try_get("wrong").map_err(&broken)?,
         })
     })
     .collect()

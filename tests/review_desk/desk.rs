@@ -16,6 +16,7 @@ use uketsuke::form::Forms;
 use uketsuke::publish::{Record, RecordField};
 use uketsuke::reference::BankTable;
 use uketsuke::review::{self, AccountName, Desk, Password, PasswordHash, Role};
+use uketsuke::score::{Certificate, Identified};
 use uketsuke::settings::Settings;
 use uketsuke::store::captures::CaptureId;
 use uketsuke::store::objects::{LocalDirectory, ObjectKey, ObjectKind, ObjectStore};
@@ -62,14 +63,25 @@ impl DeskSite {
         Self::with(settings).await
     }
 
+    /// The same, with a certificate that readings are accepted under.
+    pub async fn under(certificate: Identified<Certificate>) -> Self {
+        let mut settings = settings();
+        settings.review.qa_accepted_rate = 1.0;
+        Self::with_certificate(settings, Some(certificate)).await
+    }
+
     async fn with(settings: Settings) -> Self {
+        Self::with_certificate(settings, None).await
+    }
+
+    async fn with_certificate(settings: Settings, certificate: Option<Identified<Certificate>>) -> Self {
         let options = database::fresh_options().await;
         let database = Database::open(options.clone()).await.expect("a database");
         let folder = tempfile::tempdir().expect("a folder");
         let objects: Arc<dyn ObjectStore> = Arc::new(LocalDirectory::open(folder.path()).expect("a store"));
         let forms = Arc::new(Forms::load_dir(&settings.paths.forms).expect("forms"));
         let banks = BankTable::load(&settings.paths.banks, &settings.paths.bank_aliases).ok().map(Arc::new);
-        let desk = Desk::new(database.clone(), objects, forms, banks, &settings);
+        let desk = Desk::new(database.clone(), objects, forms, banks, certificate, &settings);
         let (address, serving) = serve(&desk, "127.0.0.1:0".parse().expect("an address")).await;
         Self { database, options, address, desk, serving, folder }
     }
@@ -126,6 +138,7 @@ impl DeskSite {
         let mut reading = Reading::begin(&self.database).await;
         let build = |record: &mut Record| -> Vec<PlannedTask> {
             record.pages = vec![record_page(record, &page)];
+            record.provenance.certificate = self.desk.certificate.as_ref().map(|file| file.sha256);
             record.fields = fields
                 .iter()
                 .map(|(name, value, confidence)| ((*name).to_owned(), field(value, *confidence, &crop)))

@@ -4,11 +4,19 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use uketsuke::digest::Sha256;
 use uketsuke::review::{Role, backfill_until};
+use uketsuke::score::{
+    Applies, Basis, CERTIFICATE_SCHEMA, Certificate, DriftRule, FieldCertificate, Histogram, Identified, Stratum,
+    Tally, Verdict,
+};
+use uketsuke::store::drift::Watch;
 use uketsuke::store::field_decisions::{self, Manner, Outcome};
+use uketsuke::store::publish::Published;
 
+use crate::arrivals;
 use crate::desk::{DeskSite, Person};
-use crate::readings::application;
+use crate::readings::{Reading, application};
 
 /// Captures that samples can be drawn of.
 const COMPLETE: &str = "select count(*) from capture where not qa_drawn
@@ -101,4 +109,69 @@ async fn nobody_looks_at_what_they_decided() {
     assert_eq!(call(&other, &sample, "settle", json!({ "wrong": false })).status, 200);
     assert_eq!(site.count("select count(*) from qa_judgement where outcome = 'own_slip'").await, 1);
     assert_eq!(site.count("select count(*) from field_decision where manner = 'qa'").await, 0);
+}
+
+/// Of the phone: fewer than 0.14 % of what is accepted is wrong.
+pub fn certificate() -> Identified<Certificate> {
+    let verdict =
+        Verdict::Certified { threshold: 0.9, accepted: 4000, errors: 0, bound: 0.001, coverage: 0.8 };
+    let content = Certificate {
+        schema: CERTIFICATE_SCHEMA.to_owned(),
+        made_at: chrono::DateTime::UNIX_EPOCH,
+        software: "test".to_owned(),
+        basis: Basis::Proven,
+        target_risk: 0.0014,
+        confidence: 0.95,
+        method: "test".to_owned(),
+        applies: Applies::default(),
+        calibration: Sha256::of(b"calibration"),
+        data: "made up".to_owned(),
+        applications: 5000,
+        fields: vec![FieldCertificate {
+            field: "phone".to_owned(),
+            stratum: Stratum::Written,
+            readings: 5000,
+            verdict,
+            reference: Histogram { edges: vec![0.9], counts: vec![1000, 4000] },
+        }],
+    };
+    Identified { sha256: Sha256::of(b"certificate"), content }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_beyond_its_promise_revoke_the_certificate_and_workers_keep_to_it() {
+    let site = DeskSite::under(certificate()).await;
+    let (qa, supervisor) = (site.person("q1", Role::Qa).await, site.person("s1", Role::Supervisor).await);
+    for serial in 1..=3 {
+        site.capture(application(serial), &[("phone", "0451234567", 0.9999)]).await;
+    }
+    draw(&site).await;
+    let revoked = |person: &Person, path: &str| person.get(path).json()["promise"]["revoked"].clone();
+    let find_an_error = || {
+        let sample = qa.claim(&[]);
+        assert_eq!(call(&qa, &sample, "look", json!({ "outcome": "value", "text": "0459999999" })).status, 200);
+        assert_eq!(call(&qa, &sample, "settle", json!({ "wrong": true })).status, 200);
+    };
+    find_an_error();
+    assert_eq!(revoked(&qa, "/api/v1/qa"), Value::Null, "one error proves nothing");
+    find_an_error();
+    for (person, path) in [(&qa, "/api/v1/qa"), (&supervisor, "/api/v1/board")] {
+        let revoked = revoked(person, path);
+        assert_eq!((&revoked["field"], &revoked["wrong"]), (&json!("phone"), &json!(2)), "{path}");
+    }
+    let rates = qa.get("/api/v1/qa").json();
+    assert_eq!(rates["rates"][0]["promised"], 0.0014);
+    assert_eq!((&rates["days"][0]["by_machine"], &rates["days"][0]["judged"]), (&json!(true), &json!(2)));
+    assert_eq!(site.count("select count(*) from event where kind = 'certificate.revoked'").await, 1);
+
+    // A worker that scored before it heard of it scores again.
+    let (certificate, tally) = (certificate(), Tally::default());
+    let rule = DriftRule { window: 500, level: 0.01, strata: 1 };
+    let watch = |known_revoked| Some(Watch { certificate: &certificate, rule, tally: &tally, known_revoked });
+    arrivals::scan(&site.database, "later").await;
+    let mut reading = Reading::begin(&site.database).await;
+    reading.blank();
+    let publish = async |known| reading.publish_watched(&site.database, watch(known)).await.expect("an answer");
+    assert_eq!(publish(false).await, Published::Conflict);
+    assert_eq!(publish(true).await, Published::Committed);
 }

@@ -2,7 +2,7 @@
 
 import { get, moment, named, text, words } from "./api.js";
 import { make, show, tell } from "./dom.js";
-import { bars } from "./plots.js";
+import { bars, certificate } from "./plots.js";
 import "./shell.js";
 
 const main = document.getElementById("main");
@@ -44,6 +44,7 @@ async function load() {
     ["files", "repeated", "waiting", "quarantined", "pages", "captured", "blank", "unassigned", "duplicates"].map((key) => make("td", { class: "number" }, String(batch[key]))),
     make("td", {}, text(batch.balances ? "balances" : "balances_not")));
   show(main, make("div", { class: "board" },
+    board.promise?.revoked ? certificate(board.promise) : null,
     make("div", { class: "tiles" },
       tile(text("open_tasks"), String(open), oldest ? text("oldest", moment(oldest)) : ""),
       tile(text("people"), String(backlog.people), text("people_more")),

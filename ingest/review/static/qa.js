@@ -2,6 +2,7 @@
 // what second looks have said so far.
 
 import { Refused, get, named, text, words } from "./api.js";
+import { certificate, control } from "./plots.js";
 import { make, show, tell } from "./dom.js";
 import { Editor } from "./editor.js";
 import "./shell.js";
@@ -95,10 +96,14 @@ async function tellRates() {
     make("th", { scope: "row" }, named("field", rate.field), make("small", {}, named("manner", rate.manner))),
     [rate.waiting, rate.judged, rate.wrong].map((number) => make("td", { class: "number" }, String(number))),
     make("td", { class: "number" }, rate.estimate === null ? "—" : percent(rate.estimate)),
-    make("td", { class: "number" }, `${percent(rate.low)} – ${percent(rate.high)}`));
+    make("td", { class: "number" }, `${percent(rate.low)} – ${percent(rate.high)}`),
+    make("td", { class: "number" }, rate.promised === null ? "—" : text("promised_below", percent(rate.promised))));
   show(rates, make("h2", {}, text("qa_rates")), make("p", { class: "quiet" }, text("qa_rates_more")),
-    make("table", {}, make("thead", {}, make("tr", {}, ["qa_field", "qa_waiting", "qa_judged", "qa_errors", "qa_estimate", "qa_bounds"].map((key) => make("th", { scope: "col" }, text(key))))),
-      make("tbody", {}, answer.rates.map(row))));
+    make("table", {}, make("thead", {}, make("tr", {}, ["qa_field", "qa_waiting", "qa_judged", "qa_errors", "qa_estimate", "qa_bounds", "qa_promised"].map((key) => make("th", { scope: "col" }, text(key))))),
+      make("tbody", {}, answer.rates.map(row))),
+    certificate(answer.promise),
+    control(text("chart_machine"), answer.days.filter((day) => day.by_machine), answer.promise?.target_risk),
+    control(text("chart_people"), answer.days.filter((day) => !day.by_machine)));
 }
 
 show(main, make("div", { class: "sorting" }, stage, rates));
