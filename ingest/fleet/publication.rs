@@ -97,10 +97,12 @@ impl Worker {
                 .ok_or(StoreError::Refused("a capture has no pages"))?;
             tally_scan(&mut tally, &scoring, form, group, &record);
             let tasks = review::plan(&record, Some(form), duplicate, &self.settings.review);
+            let has = |number: u32| record.pages.iter().any(|page| page.page == number);
+            let missing = form.pages.iter().map(|page| page.number).filter(|&number| !has(number)).collect();
             let record = RecordObject::of(&record)?;
             self.objects.put(record.key(), record.bytes()).await?;
             capture_of_page.extend(group.pages.iter().map(|&(_, index)| (index, id)));
-            captures.push(CaptureWrite { id, application_id: group.application_id, change, record, tasks });
+            captures.push(CaptureWrite { id, application_id: group.application_id, change, record, missing, tasks });
         }
 
         let outcomes = outcomes(pages, captured, &capture_of_page);

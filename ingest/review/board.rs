@@ -9,12 +9,15 @@ use super::promise::{Promise, promise};
 use super::{Desk, DeskError};
 use crate::store::accounting::{self, Filter};
 use crate::store::backlog::{self, Backlog};
+use crate::store::page_quality::{self, StationQuality};
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Board {
     backlog: Backlog,
     /// The certificate in use, and whether it still accepts anything.
     promise: Option<Promise>,
+    /// How pages come from each station.
+    stations: Vec<StationQuality>,
     /// Those that do not balance first, then by name.
     batches: Vec<Batch>,
     /// Of all batches, those that are not listed.
@@ -43,6 +46,7 @@ const MOST_BATCHES: usize = 200;
 
 pub(super) async fn board(State(desk): State<Desk>) -> Result<Json<Board>, DeskError> {
     let backlog = backlog::backlog(&desk.database).await?;
+    let stations = page_quality::by_station(&desk.database).await?;
     let mut batches: Vec<Batch> = accounting::by_batch(&desk.database, &Filter::default())
         .await?
         .into_iter()
@@ -64,5 +68,5 @@ pub(super) async fn board(State(desk): State<Desk>) -> Result<Json<Board>, DeskE
     batches.sort_by_key(|batch| batch.balances);
     let batches_left_out = batches.len().saturating_sub(MOST_BATCHES);
     batches.truncate(MOST_BATCHES);
-    Ok(Json(Board { backlog, promise: promise(&desk).await?, batches, batches_left_out }))
+    Ok(Json(Board { backlog, promise: promise(&desk).await?, stations, batches, batches_left_out }))
 }

@@ -159,6 +159,13 @@ pub fn routes() -> Vec<Route> {
         Route::get("/api/v1/qa", ON_BOARD, "What second looks said", get(qa::rates)).gives::<qa::Rates>(),
         Route::get("/api/v1/rescans", ON_RESCANS, "Sheets to be scanned again", get(unassigned::rescans))
             .gives::<unassigned::Rescans>(),
+        Route::get(
+            "/api/v1/missing-pages",
+            ON_RESCANS,
+            "Pages that captures lack",
+            get(unassigned::missing_pages),
+        )
+        .gives::<unassigned::MissingPages>(),
         Route::post(
             "/api/v1/rescans/settle",
             ON_RESCANS,

@@ -10,6 +10,7 @@ use super::task_view::record;
 use super::{Desk, DeskError, plan_fields};
 use crate::application_id::ApplicationId;
 use crate::store::page_decisions::{self, FormPageName, PageOutcome, Rescan};
+use crate::store::page_quality::{self, Incomplete};
 use crate::store::sessions::Visitor;
 use crate::store::tasks::{self, About, TaskId};
 
@@ -114,6 +115,19 @@ const MOST_RESCANS: u32 = 500;
 
 pub(super) async fn rescans(State(desk): State<Desk>) -> Result<Json<Rescans>, DeskError> {
     Ok(Json(Rescans { rescans: page_decisions::rescans(&desk.database, MOST_RESCANS).await? }))
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct MissingPages {
+    captures: Vec<Incomplete>,
+}
+
+/// More than a mailroom looks for in a day.
+const MOST_INCOMPLETE: u32 = 500;
+
+pub(super) async fn missing_pages(State(desk): State<Desk>) -> Result<Json<MissingPages>, DeskError> {
+    let captures = page_quality::incomplete(&desk.database, MOST_INCOMPLETE).await?;
+    Ok(Json(MissingPages { captures }))
 }
 
 /// The sheet that was scanned again.

@@ -31,6 +31,7 @@ pub mod login_failures;
 pub mod objects;
 pub mod online_applications;
 pub mod page_decisions;
+pub mod page_quality;
 pub mod pages;
 pub mod payment_stops;
 pub mod private_postgres;

@@ -53,13 +53,15 @@ pub(super) async fn insert(
         sqlx::query(
             "with added as (
                  insert into page (scan_id, page_index, state, capture_id, application_id, form, form_version,
-                                   form_page, unassigned_reason, image_key, look, captured, neighbours)
+                                   form_page, unassigned_reason, image_key, look, captured, neighbours, skew_deg,
+                                   residual_px, symbols)
                  select $1, index, state, capture::uuid, application, form, version, form_page, reason, image,
-                        look::json, captured::json, string_to_array(neighbours, ',')
+                        look::json, captured::json, string_to_array(neighbours, ','), skew, residual, symbols
                  from unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[],
-                             $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
+                             $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::real[],
+                             $15::real[], $16::int[])
                    as p (index, state, capture, application, form, version, form_page, reason, image, look,
-                         captured, neighbours)
+                         captured, neighbours, skew, residual, symbols)
                  returning scan_id, page_index, state
              )
              insert into task (kind, scan_id, page_index)
@@ -78,6 +80,9 @@ pub(super) async fn insert(
         .bind(text(|row| row.look.clone()))
         .bind(text(|row| row.captured.clone()))
         .bind(text(|row| Some(row.neighbours.clone())))
+        .bind(rows.iter().map(|row| Some(row.skew_deg)).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.residual_px).collect::<Vec<_>>())
+        .bind(number(|row| row.symbols))
         .execute(&mut *connection)
         .await
         .map_err(query("add pages"))?;
@@ -101,6 +106,7 @@ pub(super) async fn capture_assigned(
         let changed = sqlx::query(
             "update page set state = 'captured', capture_id = $3::uuid, application_id = $4, form = $5,
                              form_version = $6, form_page = $7, image_key = $8, captured = $9::json,
+                             skew_deg = $10, residual_px = $11, symbols = $12,
                              unassigned_reason = null, look = null, neighbours = '{}'
              where scan_id = $1 and page_index = $2 and state = 'unassigned'
                and exists (select from page_decision as decided
@@ -117,6 +123,9 @@ pub(super) async fn capture_assigned(
         .bind(row.form_page)
         .bind(&row.image)
         .bind(&row.captured)
+        .bind(row.skew_deg)
+        .bind(row.residual_px)
+        .bind(row.symbols)
         .execute(&mut *connection)
         .await
         .map_err(query("capture an assigned page"))?;
@@ -139,6 +148,10 @@ struct PageRow<'a> {
     captured: Option<String>,
     /// Parted by commas: an array of arrays must be rectangular.
     neighbours: String,
+    skew_deg: f32,
+    residual_px: Option<f32>,
+    /// Of a captured page.
+    symbols: Option<i32>,
 }
 
 impl<'a> PageRow<'a> {
@@ -153,6 +166,9 @@ impl<'a> PageRow<'a> {
             look: None,
             captured: None,
             neighbours: String::new(),
+            skew_deg: page.look.skew_deg as f32,
+            residual_px: page.look.registration.as_ref().map(|found| found.residual_px as f32),
+            symbols: None,
         };
         match &page.state {
             PageState::Blank { image } => {
@@ -172,6 +188,7 @@ impl<'a> PageRow<'a> {
                 row.form_page = Some(number(page.identity.page)?);
                 row.image = Some(page.image.to_string());
                 row.captured = Some(json(page)?);
+                row.symbols = i32::try_from(page.identity.carried_by.len()).ok();
             }
         }
         Ok(row)

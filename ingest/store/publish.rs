@@ -46,6 +46,8 @@ pub struct CaptureWrite {
     pub application_id: ApplicationId,
     pub change: CaptureChange,
     pub record: RecordObject,
+    /// Pages of its form that it lacks.
+    pub missing: Vec<u32>,
     /// The work for people that follows from the record.
     pub tasks: Vec<PlannedTask>,
 }
@@ -219,7 +221,7 @@ async fn write_capture(
     publication: &Publication<'_>,
     capture: &CaptureWrite,
 ) -> Result<(), StoreError> {
-    let CaptureWrite { id, application_id, change, record, tasks } = capture;
+    let CaptureWrite { id, application_id, change, record, tasks, .. } = capture;
     let (kind, seq, version) = match *change {
         CaptureChange::New { captured_at } => {
             let seq = insert_capture(connection, publication, capture, captured_at).await?;
@@ -253,8 +255,9 @@ async fn insert_capture(
     // The application's row is locked: nobody else counts at the same time.
     sqlx::query_scalar(
         "insert into capture (id, application_id, station, batch, seq, duplicate_of, record, record_key,
-                              record_sha256, captured_at, tasks_planned)
-         select $1::uuid, $2, $3, $4, count(*) + 1, (array_agg(id order by seq))[1], $5::json, $6, $7, $8, true
+                              record_sha256, captured_at, tasks_planned, missing)
+         select $1::uuid, $2, $3, $4, count(*) + 1, (array_agg(id order by seq))[1], $5::json, $6, $7, $8, true,
+                $9
          from capture where application_id = $2
          returning seq",
     )
@@ -266,6 +269,7 @@ async fn insert_capture(
     .bind(capture.record.key().to_string())
     .bind(&capture.record.sha256().as_bytes()[..])
     .bind(captured_at)
+    .bind(missing(capture))
     .fetch_one(connection)
     .await
     .map_err(query("add a capture"))
@@ -279,7 +283,7 @@ async fn complete_capture(
 ) -> Result<i32, StoreError> {
     sqlx::query_scalar(
         "update capture set version = version + 1, record = $2::json, record_key = $3, record_sha256 = $4,
-                            published_at = now(), tasks_planned = true, qa_drawn = false
+                            missing = $9, published_at = now(), tasks_planned = true, qa_drawn = false
          where id = $1::uuid and version = $5 and application_id = $6 and station = $7
            and batch is not distinct from $8
          returning seq",
@@ -292,8 +296,13 @@ async fn complete_capture(
     .bind(capture.application_id.to_string())
     .bind(&publication.scan.station)
     .bind(&publication.scan.batch)
+    .bind(missing(capture))
     .fetch_optional(connection)
     .await
     .map_err(query("complete a capture"))?
     .ok_or(StoreError::Refused("only a capture of the same application, station and batch is completed"))
+}
+
+fn missing(capture: &CaptureWrite) -> Vec<i32> {
+    capture.missing.iter().filter_map(|&page| i32::try_from(page).ok()).collect()
 }

@@ -12,7 +12,8 @@ use uketsuke::store::tasks::{self, TaskKind};
 use uketsuke::store::{Database, accounts};
 
 use crate::desk::{DeskSite, PASSWORD, Person};
-use crate::readings::application;
+use crate::arrivals;
+use crate::readings::{Reading, application};
 use crate::site::{Site, repository, sample_register};
 
 fn say(person: &Person, task: &Value, mut body: Value) -> crate::http::Answer {
@@ -148,6 +149,26 @@ async fn a_rescan_is_on_the_mailrooms_list_until_it_is_done() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_did_not_come_is_on_the_mailrooms_list_until_it_does() {
+    let site = DeskSite::start().await;
+    let supervisor = site.person("s1", Role::Supervisor).await;
+    for (content, form_page, lacks) in [("half", 1, 2), ("the other half", 2, 1)] {
+        arrivals::scan(&site.database, content).await;
+        let mut reading = Reading::begin(&site.database).await;
+        reading.capture(&site.database, application(5), &[form_page]).await;
+        reading.captures[0].missing = vec![lacks];
+        reading.publish(&site.database).await.expect("published");
+        let list = supervisor.get("/api/v1/missing-pages").json()["captures"].clone();
+        if form_page == 1 {
+            assert_eq!((&list[0]["application_id"], &list[0]["missing"]), (&json!(application(5)), &json!([2])));
+            assert_eq!((&list[0]["station"], &list[0]["batch"]), (&json!("desk"), &json!("monday")));
+        } else {
+            assert_eq!(list, json!([]), "in whichever capture");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_application_is_found_and_its_standing_told_without_a_trace_of_what_was_typed() {
     let site = DeskSite::start().await;
     let desk = site.person("desk1", Role::Inquiry).await;
@@ -216,5 +237,8 @@ async fn the_supervisor_sees_how_the_work_stands_and_nobody_by_name() {
         (&json!("desk"), &json!(true))
     );
     assert_eq!(board["batches"][0]["pages"], 3);
+    let station = &board["stations"][0];
+    assert_eq!((&station["pages"], &station["symbols_unread"]), (&json!(3), &json!(3)), "{station}");
+    assert!((station["skew_deg"].as_f64().expect("a mean") - 0.1).abs() < 0.001, "{station}");
     assert!(!answer.text().contains("k1"));
 }

@@ -133,7 +133,8 @@ impl Reading {
         let mut record = record(&self.scan, application, id, change);
         let tasks = build(&mut record);
         let record = RecordObject::of(&record).expect("finite numbers");
-        self.captures.push(CaptureWrite { id, application_id: application, change, record, tasks });
+        let missing = Vec::new();
+        self.captures.push(CaptureWrite { id, application_id: application, change, record, missing, tasks });
         id
     }
 
@@ -160,6 +161,7 @@ impl Reading {
             application_id: application,
             change,
             record,
+            missing: Vec::new(),
             tasks: Vec::new(),
         });
     }

@@ -54,11 +54,33 @@ async function load() {
     make("div", { class: "plots" },
       bars(text("backlog_by_age"), queues, ages.map((age) => named("age", age))),
       bars(text("done_by_hour"), hours, kinds.length ? kinds.map((kind) => named("kind", kind)) : [text("none_done")])),
+    quality(board.stations),
     make("section", { class: "card" }, make("h2", {}, text("batches")),
       make("div", { class: "scroll", tabindex: "0" }, make("table", {}, make("thead", {}, make("tr", {},
         ["batch", "files", "repeated", "waiting", "quarantined", "pages_count", "captured_pages", "blank_pages", "unassigned_pages", "duplicates", "sum"].map((key, place, all) => make("th", { scope: "col", class: place && place < all.length - 1 ? "number" : "" }, text(key))))),
         make("tbody", {}, batches.map(row)))),
       board.batches_left_out ? make("p", { class: "quiet" }, text("left_out", board.batches_left_out)) : null)));
+}
+
+// How pages come from each station: four measures side by side, and their numbers.
+function quality(stations) {
+  const share = (part, whole) => (whole ? (100 * part) / whole : 0);
+  const rounded = (value, digits) => Number((value ?? 0).toFixed(digits));
+  const measures = [
+    ["quality_skew", (station) => rounded(station.skew_deg, 2)],
+    ["quality_residual", (station) => rounded(station.residual_px, 2)],
+    ["quality_unread", (station) => rounded(share(station.symbols_unread, station.captured), 1)],
+    ["quality_blank", (station) => rounded(share(station.blank, station.pages), 1)],
+  ];
+  const plot = ([key, value]) => bars(text(key), stations.map((station) => ({ label: station.station, title: station.station, parts: [value(station)] })), [text(key)]);
+  const row = (station) => make("tr", {}, make("th", { scope: "row" }, station.station),
+    [station.pages, ...measures.map(([, value]) => value(station)), station.unassigned].map((value) => make("td", { class: "number" }, String(value))));
+  if (!stations.length) return null;
+  return make("section", { class: "quality" }, make("h2", {}, text("quality")),
+    make("div", { class: "plots four" }, measures.map(plot)),
+    make("div", { class: "card scroll", tabindex: "0" }, make("table", {}, make("thead", {}, make("tr", {},
+      ["station", "pages_count", ...measures.map(([key]) => key), "unassigned_pages"].map((key, place) => make("th", { scope: "col", class: place ? "number" : "" }, text(key))))),
+      make("tbody", {}, stations.map(row)))));
 }
 
 load();

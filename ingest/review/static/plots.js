@@ -10,14 +10,14 @@ const BOTTOM = 22;
 
 // `columns` are [{ label, title, parts: [number, …] }]; `names` are those of the parts.
 export function bars(title, columns, names) {
-  const most = Math.max(1, ...columns.map((column) => column.parts.reduce((sum, part) => sum + part, 0)));
+  const most = Math.max(0, ...columns.map((column) => column.parts.reduce((sum, part) => sum + part, 0))) || 1;
   const step = (WIDTH - LEFT) / Math.max(1, columns.length);
   const scale = (HEIGHT - BOTTOM - 10) / most;
   const drawing = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": title, class: "plot" });
   for (const share of [0, 0.5, 1]) {
     const y = HEIGHT - BOTTOM - share * most * scale;
     drawing.append(draw("line", { x1: LEFT, x2: WIDTH, y1: y, y2: y, class: "grid" }),
-      draw("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, String(Math.round(share * most * 10) / 10)));
+      draw("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, String(Number((share * most).toPrecision(2)))));
   }
   columns.forEach((column, number) => {
     let y = HEIGHT - BOTTOM;
