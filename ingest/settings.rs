@@ -270,6 +270,9 @@ pub struct Review {
     pub qa_accepted_rate: f64,
     pub qa_decided_rate: f64,
     pub qa_widened_rate: f64,
+    pub seed_rate: f64,
+    #[serde(rename = "seed_after_seconds", deserialize_with = "seconds")]
+    pub seed_after: Duration,
     pub secure_cookie: bool,
     pub trust_forwarded_for: bool,
 }
@@ -335,10 +338,10 @@ impl Settings {
         if drift_window == 0 || !(drift_level > 0.0 && drift_level < 1.0) {
             return Err(invalid("score: drift_window is 1 or more, drift_level between 0 and 1".to_owned()));
         }
-        let Review { qa_accepted_rate, qa_decided_rate, qa_widened_rate, .. } = settings.review;
-        if ![qa_accepted_rate, qa_decided_rate, qa_widened_rate].iter().all(|rate| (0.0..=1.0).contains(rate))
-        {
-            return Err(invalid("review: the qa_ rates are from 0 to 1".to_owned()));
+        let Review { qa_accepted_rate, qa_decided_rate, qa_widened_rate, seed_rate, .. } = settings.review;
+        let rates = [qa_accepted_rate, qa_decided_rate, qa_widened_rate, seed_rate];
+        if !rates.iter().all(|rate| (0.0..=1.0).contains(rate)) {
+            return Err(invalid("review: the qa_ rates and seed_rate are from 0 to 1".to_owned()));
         }
         settings.objects.check().map_err(|message| invalid(message.to_owned()))?;
         settings.retention.check().map_err(|message| invalid(message.to_owned()))?;

@@ -33,6 +33,7 @@ static ASSETS: &[Asset] = &assets![
     "escalations.js" "text/javascript; charset=utf-8",
     "group.js" "text/javascript; charset=utf-8",
     "inquiry.js" "text/javascript; charset=utf-8",
+    "keyers.js" "text/javascript; charset=utf-8",
     "login.js" "text/javascript; charset=utf-8",
     "pages.js" "text/javascript; charset=utf-8",
     "plots.js" "text/javascript; charset=utf-8",

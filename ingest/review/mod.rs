@@ -13,6 +13,7 @@ mod escalation;
 mod group;
 mod guard;
 mod inquiry;
+mod keyers;
 mod login;
 mod mask;
 mod openapi;

@@ -10,10 +10,11 @@ use serde_json::json;
 use super::task_view::record;
 use super::{Desk, DeskError};
 use crate::store::events::{self, EventKind};
+use crate::store::known_answers;
 use crate::store::objects::ObjectKey;
 use crate::store::page_decisions;
 use crate::store::sessions::Visitor;
-use crate::store::tasks::{self, About, Task, TaskId};
+use crate::store::tasks::{About, Task, TaskId};
 
 /// The picture of the task's field at a place.
 pub(super) async fn field(
@@ -42,7 +43,7 @@ pub(super) async fn page(
             let mut around = page_decisions::around(&desk.database, scan, index).await?.into_iter();
             around.nth(place).and_then(|page| page.image).map(|key| key.to_string())
         }
-        About::Group => return Err(DeskError::NotFound),
+        About::Group | About::Seed => return Err(DeskError::NotFound),
         About::Capture { capture, .. } => {
             let mut images: Vec<String> =
                 record(&desk.database, capture).await?.pages.into_iter().map(|page| page.image).collect();
@@ -59,7 +60,7 @@ pub(super) async fn page(
 }
 
 async fn task(desk: &Desk, visitor: &Visitor, id: TaskId) -> Result<Task, DeskError> {
-    tasks::held(&desk.database, &visitor.account, id).await?.ok_or(DeskError::NotFound)
+    known_answers::held(&desk.database, &visitor.account, id).await?.ok_or(DeskError::NotFound)
 }
 
 async fn send(

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{Desk, Role};
 use super::{
-    accounts, assets, board, escalation, group, guard, inquiry, login, openapi, picture, qa, reference, shell,
+    accounts, assets, board, escalation, group, guard, inquiry, keyers, login, openapi, picture, qa, reference, shell,
 };
 use super::{unassigned, work};
 
@@ -87,6 +87,7 @@ pub fn routes() -> Vec<Route> {
         Route::get("/escalations", Only(&[Municipality]), "What the municipality decides", get(shell::page)),
         Route::get("/qa", Only(&[Qa]), "The second look", get(shell::page)),
         Route::get("/board", ON_BOARD, "How the work stands", get(shell::page)),
+        Route::get("/keyers", Only(&[Supervisor]), "How well people key", get(shell::page)),
         Route::get("/pages", Only(&[Reviewer]), "Pages without an ID, duplicates", get(shell::page)),
         Route::get("/rescans", ON_RESCANS, "Sheets to be scanned again", get(shell::page)),
         Route::get("/inquiry", ON_INQUIRIES, "The inquiry desk", get(shell::page)),
@@ -183,6 +184,8 @@ pub fn routes() -> Vec<Route> {
             .gives::<inquiry::Status>(),
         Route::get("/api/v1/board", ON_BOARD, "How the work stands", get(board::board))
             .gives::<board::Board>(),
+        Route::get("/api/v1/keyers", Only(&[Supervisor]), "How well people key", get(keyers::list))
+            .gives::<keyers::Keyers>(),
         Route::get("/api/v1/accounts", ON_ACCOUNTS, "All accounts", get(accounts::list))
             .gives::<accounts::Accounts>(),
         Route::post("/api/v1/accounts", ON_ACCOUNTS, "Add an account", post(accounts::add))

@@ -17,6 +17,7 @@ use crate::score::{Disposition, Reason};
 use crate::store::captures::{self, CaptureId};
 use crate::store::escalations::{self, Message};
 use crate::store::field_decisions::Outcome;
+use crate::store::known_answers;
 use crate::store::page_decisions::{self, FormPageName, Neighbour, Origin};
 use crate::store::register;
 use crate::store::tasks::{About, Task, TaskId, TaskKind};
@@ -164,10 +165,11 @@ pub(super) async fn view(
     let mut view = TaskView {
         id: task.id,
         epoch: task.epoch,
-        kind: task.kind,
+        // Nobody is told that the answer is known.
+        kind: if task.kind == TaskKind::Seed { TaskKind::Key } else { task.kind },
         lease_seconds: desk.settings.lease.as_secs(),
         application_id: None,
-        reason: task.reason,
+        reason: task.reason.clone(),
         fields: Vec::new(),
         pages: Vec::new(),
         earlier: None,
@@ -176,7 +178,12 @@ pub(super) async fn view(
         origin: None,
         group: None,
     };
+    let task = match task.about {
+        About::Seed => known_answers::about(&desk.database, task).await?,
+        _ => task,
+    };
     match task.about {
+        About::Seed => {}
         About::Group => view.group = Some(group::view(desk, task.id).await?),
         About::Page { scan, index } => {
             let Origin { station, batch, file, reason } =
@@ -236,7 +243,7 @@ impl Shown<'_> {
         let field = self.form.and_then(|form| form_field(form, name));
         let read = self.record.fields.get(name);
         let machine =
-            read.filter(|_| !matches!(self.kind, TaskKind::Key | TaskKind::Qa)).map(|read| MachineView {
+            read.filter(|_| !matches!(self.kind, TaskKind::Key | TaskKind::Seed | TaskKind::Qa)).map(|read| MachineView {
                 value: read.value.clone(),
                 confidence: read.confidence,
                 disposition: read.disposition,

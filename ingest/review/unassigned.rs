@@ -92,7 +92,7 @@ pub(super) async fn duplicate(
             (Some(application_id), plan_fields(&record, form, &desk.settings))
         }
         // Told so by the decision itself.
-        Some(About::Page { .. } | About::Group) | None => (None, Vec::new()),
+        Some(About::Page { .. } | About::Group | About::Seed) | None => (None, Vec::new()),
     };
     let database = &desk.database;
     let account = &visitor.account;

@@ -15,6 +15,7 @@ use super::{Desk, DeskError, Role};
 use crate::form::Form;
 use crate::store::entries::{self, NewEntry, Question, Submitted};
 use crate::store::field_decisions::Outcome;
+use crate::store::known_answers;
 use crate::store::sessions::Visitor;
 use crate::store::tasks::{self, About, TaskId, TaskKind};
 
@@ -70,13 +71,25 @@ pub(super) async fn claim(
     if kinds.len() > allowed.len() || except.len() > MOST_EXCEPT {
         return Err(DeskError::Refused("too many kinds or exceptions"));
     }
-    let kinds: Vec<TaskKind> = match kinds.is_empty() {
+    let mut kinds: Vec<TaskKind> = match kinds.is_empty() {
         // One asks for them by name: they have a page of their own.
         true => allowed.iter().copied().filter(|kind| *kind != TaskKind::Group).collect(),
         false => kinds,
     };
     let lease = desk.settings.lease;
-    let task = tasks::claim(&desk.database, &visitor.account, &kinds, &except, lease).await?;
+    let keys = kinds.contains(&TaskKind::Key);
+    if keys {
+        kinds.push(TaskKind::Seed);
+    }
+    let seeded = keys && rand::random::<f64>() < desk.settings.seed_rate;
+    let seed = match seeded {
+        true => known_answers::claim(&desk.database, &visitor.account, desk.settings.seed_after, lease).await?,
+        false => None,
+    };
+    let task = match seed {
+        Some(seed) => Some(seed),
+        None => tasks::claim(&desk.database, &visitor.account, &kinds, &except, lease).await?,
+    };
     let task = match task {
         Some(task) => Some(view(&desk, visitor.role, task, &BTreeMap::new()).await?),
         None => None,
@@ -212,13 +225,14 @@ pub(super) async fn submit(
     Json(Submission { epoch, entries }): Json<Submission>,
 ) -> Result<Json<Ended>, DeskError> {
     // Who lost the task, or did it already, is told so by the submission itself.
-    let (application, form) = match tasks::held(&desk.database, &visitor.account, id).await? {
+    let (application, form, known) = match known_answers::held(&desk.database, &visitor.account, id).await? {
         Some(task) => match task.about {
             About::Capture { application_id, capture, .. } => {
                 let record = record(&desk.database, capture).await?;
-                (application_id, desk.forms.find(&record.form.id, &record.form.version))
+                let form = desk.forms.find(&record.form.id, &record.form.version);
+                (application_id, form, task.kind == TaskKind::Seed)
             }
-            About::Page { .. } | About::Group => return Err(DeskError::NotFound),
+            About::Page { .. } | About::Group | About::Seed => return Err(DeskError::NotFound),
         },
         None => {
             return match entries::submit(&desk.database, &visitor.account, id, epoch, &[]).await? {
@@ -236,6 +250,16 @@ pub(super) async fn submit(
     }
     if !faults.is_empty() {
         return Err(DeskError::Faults(faults));
+    }
+    if known {
+        let [entry] = &parsed[..] else {
+            return Err(DeskError::Refused("a task ends with one entry for each of its fields"));
+        };
+        return match known_answers::answer(&desk.database, &visitor.account, id, epoch, &entry.outcome).await? {
+            Submitted::Done => Ok(Json(Ended { first: true })),
+            Submitted::Already => Ok(Json(Ended { first: false })),
+            Submitted::Stale => Err(DeskError::Stale),
+        };
     }
     match entries::submit(&desk.database, &visitor.account, id, epoch, &parsed).await? {
         Submitted::Done => {

@@ -54,7 +54,8 @@ pub async fn backlog(database: &Database) -> Result<Backlog, StoreError> {
                       count(*) filter (where age >= interval '3 days' and age < interval '7 days'),
                       count(*) filter (where age >= interval '7 days')] as ages,
                 min(created_at) as oldest_at
-         from (select kind, leased_until, created_at, now() - created_at as age from task where state = 'open') as t
+         from (select kind, leased_until, created_at, now() - created_at as age from task
+               where state = 'open' and kind <> 'seed') as t
          group by kind order by kind",
     )
     .fetch_all(database.pool())
@@ -74,7 +75,7 @@ pub async fn backlog(database: &Database) -> Result<Backlog, StoreError> {
     .collect::<Result<_, StoreError>>()?;
     let hours = sqlx::query(
         "select date_trunc('hour', done_at) as hour, kind, count(*) as done from task
-         where state = 'done' and done_at > now() - interval '24 hours' group by 1, 2 order by 1, 2",
+         where state = 'done' and kind <> 'seed' and done_at > now() - interval '24 hours' group by 1, 2 order by 1, 2",
     )
     .fetch_all(database.pool())
     .await

@@ -27,6 +27,7 @@ pub mod field_decisions;
 pub mod groups;
 pub mod inquiries;
 pub mod jobs;
+pub mod known_answers;
 pub mod login_failures;
 pub mod objects;
 pub mod online_applications;

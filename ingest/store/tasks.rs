@@ -71,10 +71,13 @@ pub enum TaskKind {
     Qa,
     /// Cells of many captures that were read as the same character ([`super::groups`]).
     Group,
+    /// A key whose answer is known ([`super::known_answers`]): people see a key like any other.
+    #[serde(skip)]
+    Seed,
 }
 
 impl TaskKind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Verify,
         Self::Key,
         Self::Adjudicate,
@@ -83,6 +86,7 @@ impl TaskKind {
         Self::Escalation,
         Self::Qa,
         Self::Group,
+        Self::Seed,
     ];
 
     pub fn name(self) -> &'static str {
@@ -95,6 +99,7 @@ impl TaskKind {
             Self::Escalation => "escalation",
             Self::Qa => "qa",
             Self::Group => "group",
+            Self::Seed => "seed",
         }
     }
 }
@@ -128,6 +133,8 @@ pub enum About {
     Page { scan: ScanId, index: u32 },
     /// Cells of many captures.
     Group,
+    /// What [`super::known_answers`] knows.
+    Seed,
 }
 
 const COLUMNS: &str =
@@ -322,6 +329,10 @@ pub async fn claim(
         if row.is_some() {
             break;
         }
+        // Made when it is claimed; one that was left is not given to anybody else.
+        if kind == TaskKind::Seed.name() {
+            continue;
+        }
         if kind == TaskKind::Group.name() {
             row = groups::form(&mut transaction, account, lease, COLUMNS).await?;
             continue;
@@ -401,12 +412,12 @@ pub async fn give_back(
     .await
     .map_err(&doing)?;
     if given.rows_affected() == 1 {
-        let is_group: bool = sqlx::query_scalar("select kind = 'group' from task where id = $1")
+        let is_its_own: bool = sqlx::query_scalar("select kind in ('group', 'seed') from task where id = $1")
             .bind(id.0)
             .fetch_one(&mut *transaction)
             .await
             .map_err(&doing)?;
-        if is_group {
+        if is_its_own {
             groups::dissolve(&mut transaction, id).await?;
         }
         let (actor, subject) = (account.as_str(), format!("task {id}"));
@@ -463,6 +474,7 @@ pub(super) fn task(row: &PgRow) -> Result<Task, StoreError> {
     let about = match scan.zip(index) {
         Some((scan, index)) => About::Page { scan: ScanId(scan), index: index.unsigned_abs() },
         None if kind == TaskKind::Group.name() => About::Group,
+        None if kind == TaskKind::Seed.name() => About::Seed,
         None => About::Capture {
             application_id: application_id(row, "application_id")?,
             capture: capture_id(row, "capture_id")?.ok_or_else(|| corrupt("task")("no capture"))?,

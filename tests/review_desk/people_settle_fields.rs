@@ -456,3 +456,33 @@ async fn a_group_that_is_left_waits_for_others_and_is_no_second_key() {
     assert_eq!(decided(&site, application(1), "application_date").await, None);
     assert_eq!(site.count("select count(*) from doubtful_cell where confirmed and said_by = 'k1'").await, 6);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_whose_answer_is_known_measures_a_person_and_decides_nothing() {
+    let site = DeskSite::seeding().await;
+    let people = ["k1", "k2", "k3"].map(|name| site.person(name, Role::Keyer));
+    let [first, second, third] = futures_util::future::join_all(people).await.try_into().ok().expect("three");
+    let supervisor = site.person("s1", Role::Supervisor).await;
+    site.capture(application(1), &[("account_number", "0012345", 0.6)]).await;
+    for keyer in [&first, &second] {
+        let task = keyer.claim(&[]);
+        assert_eq!(keyer.submit(&task, &[("account_number", "12345")]).status, 200);
+    }
+    let settled = decided(&site, application(1), "account_number").await;
+    assert_eq!(settled.as_ref().map(|(outcome, ..)| outcome), Some(&value("0012345")));
+    assert_eq!(first.claim(&[]), Value::Null, "nobody gets what they keyed");
+    let seed = third.claim(&[]);
+    assert_eq!((&seed["kind"], &seed["fields"][0]["machine"]), (&json!("key"), &Value::Null), "as any other");
+    assert!(!seed.to_string().contains("12345"));
+    assert_eq!(third.get(seed["fields"][0]["picture"].as_str().expect("a picture")).status, 200);
+    let entries = site.count("select count(*) from entry").await;
+    let answer = third.submit(&seed, &[("account_number", "99999")]);
+    assert_eq!((answer.status, answer.json()), (200, json!({ "first": true })));
+    assert_eq!(third.submit(&seed, &[("account_number", "99999")]).json(), json!({ "first": false }));
+    assert_eq!(decided(&site, application(1), "account_number").await, settled);
+    assert_eq!(site.count("select count(*) from entry").await, entries, "no entry");
+    assert_eq!(site.count("select count(*) from hand where account = 'k3'").await, 0, "and no hand in it");
+    assert_eq!(third.claim(&[]), Value::Null, "once");
+    let keyers = supervisor.get("/api/v1/keyers").json();
+    assert_eq!(keyers["keyers"], json!([{ "account": "k3", "answered": 1, "wrong": 1, "bounds": null }]));
+}
