@@ -17,7 +17,9 @@ use uketsuke::identify::{self, Identification, Symbol, SymbolFinder};
 use uketsuke::page;
 use uketsuke::pipeline::{self, PageLook};
 use uketsuke::settings::Settings;
-use uketsuke::simulate::{Format, Hands, Material, Order, PageTruth, Press, Writing, register, simulate};
+use uketsuke::simulate::{
+    Enclosures, Format, Hands, Material, Order, PageTruth, Press, Writing, register, simulate,
+};
 
 /// Of the simulation: the same pages every time.
 const SEED: u64 = 20_200_427;
@@ -87,6 +89,7 @@ fn simulate_into(folder: &Path, pages: u64, settings: &Settings, forms: &Forms) 
         stations: vec!["station".to_owned()],
         clean: false,
         pages: Vec::new(),
+        enclosures: Enclosures::Plain,
     };
     let material = Material::load(Hands::Testing, Writing::Mixed, None)?;
     let press = Press::bind(&settings.paths.pdfium())?;

@@ -11,7 +11,7 @@ use crate::form::{FormPage, Forms};
 use crate::identify::{self, Identification, Identity, Symbol, SymbolFinder};
 use crate::page::{self, Quality, Registration};
 use crate::publish::EncodedImage;
-use crate::read::CroppedReading;
+use crate::read::{self, CopiesSeen, CroppedReading};
 use crate::settings::Settings;
 
 /// What is seen of a page before it is read.
@@ -63,6 +63,8 @@ pub struct PageRead {
     pub image: EncodedImage,
     /// Empty where the page is not part of an application or could not be registered.
     pub readings: Vec<CroppedReading>,
+    /// None where the page was not searched for copies.
+    pub copies: Option<CopiesSeen>,
 }
 
 /// Looks at a page: its quality, its symbols, whose it is and where the form lies on it. `given` is what a
@@ -102,6 +104,12 @@ pub fn look(
         let by_marks = || page::register_by_marks(gray, form_page, image.declared_dpi);
         register(form_page).or_else(|| given.and_then(|_| by_marks()))
     });
+    // What is seen is stored and shown.
+    for symbol in &mut symbols {
+        if identify::application_id(symbol).is_none() && read::holds_my_number(&symbol.text) {
+            symbol.withhold();
+        }
+    }
     PageLook {
         index,
         width_px: gray.width(),

@@ -178,6 +178,8 @@ pub struct Objects {
     pub request_limit: Duration,
     #[serde(rename = "stall_seconds", deserialize_with = "seconds")]
     pub stall_limit: Duration,
+    #[serde(rename = "sensitive_originals_hours", deserialize_with = "hours")]
+    pub sensitive_originals: Duration,
     pub encryption: Encryption,
     /// None: the bucket's own.
     #[serde(deserialize_with = "filled")]
@@ -382,6 +384,10 @@ fn overlay(table: &mut toml::Table, given: toml::Table) {
 fn filled<'de, D: serde::Deserializer<'de>, T: From<String>>(deserializer: D) -> Result<Option<T>, D::Error> {
     let text = String::deserialize(deserializer)?;
     Ok((!text.is_empty()).then(|| text.into()))
+}
+
+fn hours<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    Hours::deserialize(deserializer).map(|hours| hours.0)
 }
 
 fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

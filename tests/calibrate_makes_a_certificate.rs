@@ -83,6 +83,7 @@ fn record(form: &Form, serial: u64) -> Record {
             dpi: Some(300.0),
             residual_px: Some(0.4),
             quality: Quality { ink: 0.05, contrast: 0.8, sharpness: 0.7 },
+            copies: None,
         }],
         fields: BTreeMap::from([(FIELD.to_owned(), field)]),
         findings: Vec::new(),
@@ -117,6 +118,7 @@ fn truth(form: &Form, serial: u64) -> PageTruth {
         map: None,
         symbols: Vec::new(),
         disturbances: Vec::new(),
+        copies: Vec::new(),
         fields: BTreeMap::from([(FIELD.to_owned(), entry)]),
     }
 }

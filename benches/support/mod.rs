@@ -7,7 +7,9 @@ use std::path::Path;
 use uketsuke::form::Form;
 use uketsuke::register::Household;
 use uketsuke::settings::Settings;
-use uketsuke::simulate::{Format, Hands, Material, Order, PageTruth, Press, Writing, register, simulate};
+use uketsuke::simulate::{
+    Enclosures, Format, Hands, Material, Order, PageTruth, Press, Writing, register, simulate,
+};
 
 /// Fills in and "scans" as many applications in hands that no model was trained on, as JPEG and TIFF
 /// files below `folder`; what is true of their pages.
@@ -38,6 +40,7 @@ pub fn order(forms: Vec<Form>, households: Vec<Household>, seed: u64) -> Order {
         stations: vec!["station".to_owned()],
         clean: false,
         pages: Vec::new(),
+        enclosures: Enclosures::Plain,
     }
 }
 

@@ -131,7 +131,13 @@ pub fn settle(case: &Case<'_>, rules: &Rules<'_>) -> Verdict {
     let mut obstacles = fields_in_the_way(case, &standing, &required);
     let all_by_people = required.iter().all(|field| is_by_people(&standing, field));
     let of_pages = case.record.findings.iter().filter(|finding| is_of_pages(finding.code)).cloned();
-    let findings = check::check_circumstances(&circumstances).into_iter().chain(of_pages).chain(of_values);
+    let copy = case.record.pages.iter().find_map(|page| page.copies.as_ref()?.account.as_ref());
+    let of_copy = copy.and_then(|copy| check::copy_differs(&standing.values, copy, rules.banks));
+    let findings = check::check_circumstances(&circumstances)
+        .into_iter()
+        .chain(of_pages)
+        .chain(of_values)
+        .chain(of_copy);
     let open = findings.filter(|finding| match finding.code {
         // What its page would have told was keyed by people, or is still in the way.
         FindingCode::NotRegistered => false,
@@ -220,8 +226,17 @@ fn is_by_people(standing: &Standing, field: &str) -> bool {
 
 /// Those that a record has beside what its fields and the register say.
 fn is_of_pages(code: FindingCode) -> bool {
-    use FindingCode::{MissingPage, NotRegistered, SheetSidesDisagree, SingleSymbol, Unconfirmed};
-    matches!(code, MissingPage | SheetSidesDisagree | NotRegistered | SingleSymbol | Unconfirmed)
+    use FindingCode::{
+        AccountCopyMissing, AccountCopyUnreadable, CopyBlackedOut, IdentityCopyMissing,
+        IdentityCopyUnreadable, MissingPage, NotRegistered, SensitiveNumberRemoved, SheetSidesDisagree,
+        SingleSymbol, Unconfirmed,
+    };
+    match code {
+        MissingPage | SheetSidesDisagree | NotRegistered | SingleSymbol | Unconfirmed => true,
+        SensitiveNumberRemoved | CopyBlackedOut | IdentityCopyMissing | IdentityCopyUnreadable => true,
+        AccountCopyMissing | AccountCopyUnreadable => true,
+        _ => false,
+    }
 }
 
 /// A person who decided the fields has seen what a warning is about; an error is the municipality's.

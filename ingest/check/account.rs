@@ -281,7 +281,7 @@ fn settle<'t, T>(
 }
 
 /// As the table has names: width variants as they are mostly written, no blanks.
-fn tidy(name: &str) -> String {
+pub(super) fn tidy(name: &str) -> String {
     use unicode_normalization::UnicodeNormalization;
     name.nfkc().filter(|character| !character.is_whitespace()).collect()
 }

@@ -79,6 +79,20 @@ pub enum FindingCode {
     HolderDiffers,
     /// The register's amount is not what its number of members comes to.
     AmountDiffers,
+    /// A number that must not be kept was found on a copy, and blacked out.
+    SensitiveNumberRemoved,
+    /// A part of a copy was blacked out, because it may hold such a number and could not be read.
+    CopyBlackedOut,
+    /// No copy shows who the applicant is.
+    IdentityCopyMissing,
+    /// Nothing tells what the copy that should show it is of.
+    IdentityCopyUnreadable,
+    /// No copy shows the account.
+    AccountCopyMissing,
+    /// Nothing tells what the copy that should show it is of.
+    AccountCopyUnreadable,
+    /// The copy of passbook or card shows another account than the form, or one of them is misread.
+    AccountCopyDiffers,
     /// More households than usual are paid to the same account.
     SameAccount,
 }
@@ -111,8 +125,14 @@ pub enum Defect {
     D06,
     /// Holder is not the head of the household.
     D07,
-    /// Copy of the account's proof missing.
+    /// Copy of a proof of identity missing.
+    D08,
+    /// Copy of a proof of identity unreadable.
+    D09,
+    /// Copy of the account's proof missing or unreadable.
     D10,
+    /// The copy shows another account than the form.
+    D11,
     /// Two accounts filled in.
     D12,
     /// Mark for no payment.
@@ -123,6 +143,8 @@ pub enum Defect {
     D17,
     /// Form damaged or its codes unreadable.
     D19,
+    /// Foreign matter: what must not be sent.
+    D20,
 }
 
 impl Finding {

@@ -5,10 +5,12 @@
 //! when people have decided, at what they decided: the same rules, the same findings.
 
 mod account;
+mod copies;
 mod finding;
 mod holder;
 mod household;
 mod pages;
+mod second_evidence;
 mod values;
 
 use std::num::NonZeroU64;
@@ -23,11 +25,12 @@ pub use finding::{Defect, Finding, FindingCode, Severity};
 pub use holder::{HolderCase, compare};
 pub use household::{ALIASES, APPLICATION_DATE, HOLDER, SIGNATURE};
 pub use pages::{assigned_by_hand, sides_disagree};
+pub use second_evidence::{Comparison, compare_with_copy, copy_differs};
 pub use values::{Content, Values};
 
 use crate::form::Form;
 use crate::identify::Identity;
-use crate::read::FieldReading;
+use crate::read::{CopiesSeen, FieldReading};
 use crate::reference::BankTable;
 use crate::register::Household;
 
@@ -51,6 +54,8 @@ pub struct CheckedPage<'a> {
     pub identity: &'a Identity,
     /// The marks were found, no farther off than the form allows.
     pub registered: bool,
+    /// None where the page was not searched for copies.
+    pub copies: Option<&'a CopiesSeen>,
 }
 
 /// What is known of the capture beside its pages.
@@ -72,7 +77,11 @@ pub fn check_capture(
 ) -> Vec<Finding> {
     let mut findings = check_circumstances(circumstances);
     findings.extend(pages::pages(form, pages));
-    findings.extend(check_values(&Values::of_readings(readings), circumstances, rules).0);
+    findings.extend(copies::copies(form, pages));
+    let values = Values::of_readings(readings);
+    findings.extend(check_values(&values, circumstances, rules).0);
+    let copy = pages.iter().find_map(|page| page.copies?.account.as_ref());
+    findings.extend(copy.and_then(|copy| copy_differs(&values, copy, rules.banks)));
     findings
 }
 

@@ -20,6 +20,7 @@ use crate::score::{Basis, Scorer};
 use crate::settings::Settings;
 use crate::store::acceptance::{self, Acceptance};
 use crate::store::accounting::{self, Accounting, BatchName, Filter};
+use crate::store::sensitive_originals::remove_due;
 
 /// Take in files or folders once, and print what became of every page
 ///
@@ -107,6 +108,8 @@ async fn ingest(
     };
     tokio::join!(work, watch);
     bar.finish_and_clear();
+    let service::Service { database, worker, .. } = service;
+    remove_due(database, &*worker.objects, &worker.name).await?;
     audit::seal_all(&service.database).await?;
 
     let batches = accounting::by_batch(&service.database, &filter).await?;

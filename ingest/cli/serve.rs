@@ -28,6 +28,7 @@ use crate::review;
 use crate::settings::{self, Settings};
 use crate::store::jobs;
 use crate::store::scans::Accepted;
+use crate::store::sensitive_originals::remove_until;
 
 /// Run the service: watch the drop folders and work on what comes
 ///
@@ -135,7 +136,11 @@ async fn serve(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
     }
     if let Some(worker) = worker.clone() {
         let stopped = stopped.clone();
+        let (remover, told) = (worker.clone(), stopped.clone());
         tasks.spawn(async move { worker.run(Until::Told, stopped).await });
+        tasks.spawn(async move {
+            remove_until(&remover.database, &*remover.objects, &remover.name, told).await;
+        });
     }
     let (database, sealing) = (service.database.clone(), stopped.clone());
     tasks.spawn(async move { audit::seal_until(&database, sealing).await });

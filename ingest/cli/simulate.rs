@@ -11,7 +11,7 @@ use super::Common;
 use crate::form::Forms;
 use crate::register::{Household, read_register};
 use crate::settings::Settings;
-use crate::simulate::{Format, Hands, Material, Order, Press, Writing, simulate};
+use crate::simulate::{Enclosures, Format, Hands, Material, Order, Press, Writing, simulate};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -48,6 +48,9 @@ pub(super) struct Arguments {
     /// Scan only these pages of the form
     #[arg(long, value_name = "N", value_delimiter = ',')]
     pages: Vec<u32>,
+    /// Copies that are glued onto the form's page for them
+    #[arg(long, value_enum, default_value_t = Enclosures::Plain)]
+    enclosures: Enclosures,
     /// Neither paper nor scanner spoils anything: straight, sharp, complete
     #[arg(long)]
     clean: bool,
@@ -80,6 +83,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
         stations: arguments.stations,
         clean: arguments.clean,
         pages: arguments.pages,
+        enclosures: arguments.enclosures,
     };
     let material = Material::load(arguments.hands, arguments.writing, arguments.digits_from.as_deref())?;
     let press = Press::bind(&settings.paths.pdfium())?;

@@ -155,6 +155,7 @@ pub fn record(serial: u64, page: u32, fields: &[(&str, RecordField)]) -> Record 
             dpi: Some(300.0),
             residual_px: Some(0.4),
             quality: QUALITY,
+            copies: None,
         }],
         fields: fields.iter().map(|(name, field)| ((*name).to_owned(), field.clone())).collect(),
         findings: Vec::new(),
@@ -185,6 +186,7 @@ pub fn truth(serial: u64, page: Option<u32>, fields: &[(&str, Entry)]) -> PageTr
         map: None,
         symbols: Vec::new(),
         disturbances: Vec::new(),
+        copies: Vec::new(),
         fields: fields.iter().map(|(name, entry)| ((*name).to_owned(), entry.clone())).collect(),
     }
 }

@@ -266,6 +266,7 @@ mod tests {
         let read = PageRead {
             image: EncodedImage { format: ImageFormat::Png, bytes: vec![7; 100_000] },
             readings: Vec::new(),
+            copies: None,
         };
         let response = Response::Read(Box::new(read));
         let bytes = encode(&response).expect("short");

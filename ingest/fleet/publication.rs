@@ -2,6 +2,7 @@
 //! built on it and written, and all of it commits, or nothing.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::protocol::Loaded;
 use super::work::{StoredPage, WorkError, Worker, identity};
@@ -12,6 +13,7 @@ use crate::identify::{Identification, UnassignedReason};
 use crate::publish::{
     CaptureFacts, CapturedPage, Group, Provenance, Record, build_record, facing_application,
 };
+use crate::read::CopiesSeen;
 use crate::review;
 use crate::score::{Scoring, Suspended, Tally};
 use crate::store::applications::{self, ApplicationState, ApplicationVersion};
@@ -21,6 +23,7 @@ use crate::store::jobs::Lease;
 use crate::store::pages::{PageOutcome, PageState};
 use crate::store::publish::{CaptureChange, CaptureWrite, Extent, Publication, Published, commit};
 use crate::store::scans::Scan;
+use crate::store::sensitive_originals::remove_due;
 use crate::store::{StoreError, register, revocations};
 
 impl Worker {
@@ -108,8 +111,12 @@ impl Worker {
         let outcomes = outcomes(pages, captured, &capture_of_page);
         let expected: BTreeMap<ApplicationId, ApplicationVersion> =
             states.iter().map(|(&id, state)| (id, state.version)).collect();
+        let seen = || pages.iter().filter_map(|page| page.copies.as_ref());
+        let sensitive = seen().any(CopiesSeen::is_sensitive).then(|| self.sensitive_originals_kept());
         let publication = Publication {
             lease,
+            sensitive,
+            blacked_out: seen().map(CopiesSeen::blacked_out).sum(),
             actor: &self.name,
             scan,
             pages: &outcomes,
@@ -123,11 +130,28 @@ impl Worker {
             }),
         };
         let published = commit(&self.database, &publication, extent).await?;
-        // An assigned page was counted with its scan.
-        if published == Published::Committed && extent == Extent::Scan {
-            self.metrics.pages(&outcomes);
+        if published == Published::Committed {
+            // An assigned page was counted with its scan.
+            if extent == Extent::Scan {
+                self.metrics.pages(&outcomes);
+            }
+            // What is not kept at all goes now; what cannot be reached now is tried again.
+            if sensitive == Some(Duration::ZERO)
+                && let Err(error) = remove_due(&self.database, &*self.objects, &self.name).await
+            {
+                tracing::warn!(scan = %scan.id, %error, "the original cannot be removed yet");
+            }
         }
         Ok(published)
+    }
+
+    /// For how long an original with numbers that must not be kept is there: not at all where whoever
+    /// reads the store's disks could read it.
+    fn sensitive_originals_kept(&self) -> Duration {
+        match self.objects.encrypts_with() {
+            Some(_) => self.settings.objects.sensitive_originals,
+            None => Duration::ZERO,
+        }
     }
 
     /// What the certificate in use accepts no more.
@@ -198,6 +222,7 @@ fn captured_page(scan: &Scan, page: &StoredPage, groups: &[Group]) -> Option<Cap
         image: page.image.clone(),
         look: page.look.clone(),
         readings: page.readings.clone(),
+        copies: page.copies.clone(),
     })
 }
 

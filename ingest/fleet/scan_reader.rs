@@ -9,10 +9,10 @@ use crate::decode::{PageImage, Scan, pdfium};
 use crate::digest::Sha256;
 use crate::form::{Form, FormPage, Forms};
 use crate::identify::{Identification, Identity, SymbolFinder};
-use crate::page::Registration;
+use crate::page::{self, Registration};
 use crate::pipeline::{self, KnownApplication, PageLook, PageRead};
 use crate::publish::{self, registration_for_reading};
-use crate::read::{self, Readers};
+use crate::read::{self, Readers, Sheet};
 use crate::score::{ScoreFileError, ScoreFiles};
 use crate::settings::Settings;
 
@@ -99,10 +99,10 @@ impl PageReader for ScanReader {
     }
 
     fn read(&mut self, index: u32, known: Option<&KnownApplication>) -> Result<PageRead, Refusal> {
-        let open = self.open.as_ref().ok_or_else(|| out_of_order("no scan is open"))?;
+        let open = self.open.as_mut().ok_or_else(|| out_of_order("no scan is open"))?;
         let (image, look) = open
             .page
-            .as_ref()
+            .as_mut()
             .filter(|(_, look)| look.index == index)
             .ok_or_else(|| out_of_order("another page was looked at last"))?;
         let failed = |code: &str, error: &dyn std::fmt::Display| {
@@ -115,10 +115,21 @@ impl PageReader for ScanReader {
             }
             None => Vec::new(),
         };
+        let titles: Vec<&str> = self.forms.iter().map(|form| form.title.as_str()).collect();
+        let copies = match sheet_of_copies(&self.forms, &titles, look) {
+            Some(sheet) => {
+                let page = page::without_streaks(&image.gray);
+                let copies = read::read_copies(&page, sheet, &look.symbols, &self.readers)
+                    .map_err(|error| failed("unreadable_copies", &error))?;
+                read::black_out(image, &copies.black);
+                Some(copies.seen)
+            }
+            None => None,
+        };
         let rotation = look.registration.as_ref().map_or(0, Registration::rotation);
         let image = publish::encode(image, rotation, &self.settings.publish)
             .map_err(|error| failed("not_encoded", &error))?;
-        Ok(PageRead { image, readings })
+        Ok(PageRead { image, readings, copies })
     }
 
     fn close(&mut self) {
@@ -131,6 +142,23 @@ fn page_to_read<'a>(forms: &'a Forms, look: &'a PageLook) -> Option<(&'a FormPag
     let Identification::Identified(identity) = &look.identification else { return None };
     let form: &Form = forms.find(&identity.form, &identity.version)?;
     Some((form.page(identity.page)?, registration_for_reading(form, look)?))
+}
+
+/// The page as one that copies may be on: the form's page for them, or any page without an ID. None for
+/// blank pages and for those that are filled in.
+fn sheet_of_copies<'a>(forms: &'a Forms, titles: &'a [&'a str], look: &'a PageLook) -> Option<Sheet<'a>> {
+    let loose = Sheet::Loose { declared_dpi: look.declared_dpi, titles };
+    match (&look.identification, page_to_read(forms, look)) {
+        (_, Some((page, registration))) => {
+            page.fields.is_empty().then_some(Sheet::Form { page, registration })
+        }
+        (Identification::Identified(identity), None) => {
+            let form = forms.find(&identity.form, &identity.version);
+            let page = form.and_then(|form| form.page(identity.page));
+            page.is_none_or(|page| page.fields.is_empty()).then_some(loose)
+        }
+        (Identification::Unassigned(_), None) => (!look.blank).then_some(loose),
+    }
 }
 
 fn refusal(code: &str, message: String) -> Refusal {

@@ -21,6 +21,7 @@ use crate::identify::{Identification, Identity};
 use crate::metrics::{Metrics, ObjectUser, ScanEnd, Stage};
 use crate::pipeline::{KnownApplication, PageLook, PageRead};
 use crate::publish::{StoredReading, group_pages};
+use crate::read::CopiesSeen;
 use crate::reference::BankTable;
 use crate::score::Scorer;
 use crate::settings::Settings;
@@ -290,7 +291,8 @@ impl Worker {
             None => None,
         };
         let begun = Instant::now();
-        let PageRead { image, readings } = reader.read(index, known).await.map_err(PageError::Reader)?;
+        let PageRead { image, readings, copies } =
+            reader.read(index, known).await.map_err(PageError::Reader)?;
         self.metrics.took(Stage::Read, begun);
         let begun = Instant::now();
         let image = self
@@ -305,7 +307,7 @@ impl Worker {
         .await
         .map_err(WorkError::from)?;
         self.metrics.took(Stage::Store, begun);
-        Ok(StoredPage { look, image, readings })
+        Ok(StoredPage { look, image, readings, copies })
     }
 
     async fn known(&self, id: ApplicationId) -> Result<Option<KnownApplication>, StoreError> {
@@ -334,6 +336,7 @@ pub(super) struct StoredPage {
     pub look: PageLook,
     pub image: ObjectKey,
     pub readings: Vec<StoredReading>,
+    pub copies: Option<CopiesSeen>,
 }
 
 pub(super) enum PageError {

@@ -58,6 +58,33 @@ pub struct FormPage {
     pub fields: Vec<Field>,
 }
 
+/// The side lengths of a card in landscape, ISO/IEC 7810 ID-1.
+const CARD_MM: (f64, f64) = (85.6, 54.0);
+
+impl FormPage {
+    /// Where copies of documents are glued on, from top to bottom: on a page without fields, the empty
+    /// boxes that a card has room in.
+    pub fn copy_areas(&self) -> Vec<RectMm> {
+        if !self.fields.is_empty() {
+            return Vec::new();
+        }
+        let boxes: Vec<RectMm> = self
+            .printed
+            .iter()
+            .filter_map(|printed| match printed {
+                Printed::Box(printed) if printed.border.is_some() => Some(printed.area),
+                _ => None,
+            })
+            .collect();
+        let is_outer = |area: &RectMm| boxes.iter().any(|other| other != area && area.contains(other));
+        let has_room = |area: &RectMm| area.w >= CARD_MM.0 && area.h >= CARD_MM.1;
+        let mut areas: Vec<RectMm> =
+            boxes.iter().copied().filter(|area| has_room(area) && !is_outer(area)).collect();
+        areas.sort_by(|a, b| a.y.total_cmp(&b.y));
+        areas
+    }
+}
+
 /// A symbology that forms use, or that a stray sheet may carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

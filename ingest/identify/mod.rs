@@ -35,6 +35,9 @@ pub struct Symbol {
     pub decoders: Vec<Decoder>,
 }
 
+/// Stands for a text that must not be kept.
+const WITHHELD: &str = "(withheld)";
+
 impl Symbol {
     /// Whether the middle of another symbol lies on this one.
     fn covers_centre_of(&self, other: &Self) -> bool {
@@ -45,6 +48,15 @@ impl Symbol {
             (to.x - from.x) * (centre.y - from.y) - (to.y - from.y) * (centre.x - from.x)
         });
         sides.clone().all(|side| side >= 0.0) || sides.all(|side| side <= 0.0)
+    }
+
+    /// Takes the text away where it must not be kept; where the symbol is stays.
+    pub(crate) fn withhold(&mut self) {
+        WITHHELD.clone_into(&mut self.text);
+    }
+
+    pub(crate) fn is_withheld(&self) -> bool {
+        self.text == WITHHELD
     }
 
     fn centre(&self) -> PointPx {

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{FormVersion, Provenance, RECORD_SCHEMA, Record, RecordField, RecordPage, Source};
 use crate::application_id::ApplicationId;
-use crate::check::{self, CheckedPage, Circumstances, Finding, Rules};
+use crate::check::{self, CheckedPage, Circumstances, Comparison, Finding, Rules, Values};
 use crate::digest::Sha256;
 use crate::form::{Field, Form};
 use crate::identify::Identity;
 use crate::page::Registration;
 use crate::pipeline::PageLook;
-use crate::read::FieldReading;
+use crate::read::{CopiesSeen, Evidence, EvidenceSource, FieldReading};
 use crate::score::{self, FieldScore, PageFacts, Scoring};
 use crate::store::objects::ObjectKey;
 
@@ -31,6 +31,9 @@ pub struct CapturedPage {
     pub readings: Vec<StoredReading>,
     /// What the page's neighbours in the scan say of it.
     pub findings: Vec<Finding>,
+    /// None where the page was not searched for copies.
+    #[serde(default)]
+    pub copies: Option<CopiesSeen>,
 }
 
 /// A reading, and the key of the picture that it was read from.
@@ -62,6 +65,7 @@ pub fn build_record(
     rules: &Rules<'_>,
 ) -> Option<Record> {
     pages.sort_by_key(|page| page.identity.page);
+    compare_with_copy(&mut pages, rules);
     let source = source(pages.first()?, &pages, &facts);
     let stored: BTreeMap<&str, (&StoredReading, PageFacts)> = pages
         .iter()
@@ -84,6 +88,7 @@ pub fn build_record(
         .map(|page| CheckedPage {
             identity: &page.identity,
             registered: registration_for_reading(form, &page.look).is_some(),
+            copies: page.copies.as_ref(),
         })
         .collect();
     let readings: Vec<&FieldReading> = stored.values().map(|(stored, _)| &stored.reading).collect();
@@ -104,6 +109,22 @@ pub fn build_record(
         disposition,
         provenance: facts.provenance,
     })
+}
+
+/// Adds what the copy of passbook or card says of the readings to their evidence; copies and writing
+/// are on different pages.
+fn compare_with_copy(pages: &mut [CapturedPage], rules: &Rules<'_>) {
+    let Some(copy) = pages.iter().find_map(|page| page.copies.as_ref()?.account.clone()) else { return };
+    let readings = pages.iter().flat_map(|page| page.readings.iter().map(|stored| &stored.reading));
+    let values = Values::of_readings(&readings.collect::<Vec<_>>());
+    let compared = check::compare_with_copy(&values, &copy, rules.banks);
+    for stored in pages.iter_mut().flat_map(|page| &mut page.readings) {
+        if let Some(Comparison { agrees, copied }) = compared.get(stored.reading.field.as_str()) {
+            let score = f64::from(u8::from(*agrees));
+            let evidence = Evidence::whole(EvidenceSource::AccountCopy, Some(copied.clone()), score);
+            stored.reading.evidence.push(evidence);
+        }
+    }
 }
 
 /// The page's registration, if its residual is within what the form allows: only then it is read.
@@ -136,6 +157,7 @@ fn record_page(page: &CapturedPage) -> RecordPage {
         dpi: registration.map(|registration| registration.map.dpi()).or(page.look.declared_dpi),
         residual_px: registration.map(|registration| registration.residual_px),
         quality: page.look.quality,
+        copies: page.copies.clone(),
     }
 }
 

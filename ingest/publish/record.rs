@@ -11,7 +11,7 @@ use crate::application_id::ApplicationId;
 use crate::check::Finding;
 use crate::digest::Sha256;
 use crate::page::Quality;
-use crate::read::{CharacterReading, Evidence, InkState};
+use crate::read::{CharacterReading, CopiesSeen, Evidence, InkState};
 use crate::score::{Disposition, PageFacts, Reason};
 
 /// Names this layout of the record.
@@ -70,6 +70,9 @@ pub struct RecordPage {
     /// In pixels at 300 dpi; none where the page could not be registered and was not read.
     pub residual_px: Option<f64>,
     pub quality: Quality,
+    /// What was seen of copies on the page; none where it was not searched for any.
+    #[serde(default)]
+    pub copies: Option<CopiesSeen>,
 }
 
 impl RecordPage {

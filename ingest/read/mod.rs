@@ -13,6 +13,7 @@ mod cell_model;
 mod comb;
 mod comb_line;
 mod components;
+mod copies;
 mod crop;
 mod ctc;
 mod digits;
@@ -29,6 +30,8 @@ mod register_support;
 mod tesseract;
 mod tile;
 
+pub(crate) use copies::holds_my_number;
+pub use copies::{AccountCopy, CopiedValue, Copies, CopiesSeen, CopyKind, Sheet, black_out, read_copies};
 pub use field::comb_area;
 pub use fuse::{Fusion, FusionWeights, candidates, fuse, posterior, unnamed};
 pub use readers::{ReadError, Readers};
@@ -251,6 +254,8 @@ pub enum EvidenceSource {
     Lexicon,
     /// Banks and branches that exist; the value is `CODE NAME`.
     ReferenceData,
+    /// The enclosed copy of a passbook or card: 1 where it shows the same, 0 where it shows another.
+    AccountCopy,
     /// ゆうちょ's check digit over 記号 and 番号: 1 where it holds, else 0.
     CheckDigit,
 }

@@ -41,7 +41,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{Finding, FindingCode};
 use crate::form::FieldKind;
-use crate::read::{EvidenceSource, FieldReading, InkState};
+use crate::read::{Evidence, EvidenceSource, FieldReading, InkState};
 
 /// What is to become of a value, from the least to the most of a person's work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -90,6 +90,8 @@ pub enum Reason {
     Padded,
     /// A refusal is always confirmed by a person.
     AlwaysConfirmed,
+    /// The enclosed copy of passbook or card shows something else.
+    CopyDisagrees,
     /// The field's page is missing or could not be registered.
     PageNotRead,
 }
@@ -97,7 +99,7 @@ pub enum Reason {
 impl Reason {
     /// Sends the field to a person whatever its confidence.
     fn blocks(self) -> bool {
-        matches!(self, Self::Ambiguous | Self::AlwaysConfirmed | Self::PageNotRead)
+        matches!(self, Self::Ambiguous | Self::AlwaysConfirmed | Self::PageNotRead | Self::CopyDisagrees)
     }
 }
 
@@ -117,6 +119,11 @@ fn remarks(kind: FieldKind, reading: &FieldReading) -> Vec<Reason> {
     }
     if readers_disagree(reading) {
         remarks.push(Reason::ReadersDisagree);
+    }
+    let differs =
+        |evidence: &Evidence| evidence.source == EvidenceSource::AccountCopy && evidence.score < 0.5;
+    if reading.evidence.iter().any(differs) {
+        remarks.push(Reason::CopyDisagrees);
     }
     if kind == FieldKind::Digits && is_padded(reading) {
         remarks.push(Reason::Padded);
@@ -164,7 +171,6 @@ fn is_padded(reading: &FieldReading) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::read::Evidence;
 
     #[test]
     fn two_readers_that_differ_are_told_but_blanks_are_no_difference() {

@@ -2,25 +2,31 @@
 //! the bank shows number and holder, and a card that proves who somebody is. Plain but plausible;
 //! the card is nobody's.
 
+use std::cell::Cell;
+use std::f64::consts::FRAC_PI_2;
+
 use rand::Rng;
 use tiny_skia::PathBuilder;
 
 use super::applicant::Application;
-use super::bank::AccountKind;
+use super::bank::{self, Account, AccountKind};
+use super::cards;
 use super::fonts::Fonts;
 use super::ink::{Ink, Medium, Pen, rectangle};
 use super::random;
-use crate::form::{FormPage, Printed};
+use super::truth::CopyTruth;
+use crate::form::FormPage;
 use crate::geometry::{PointMm, RectMm};
+use crate::read::CopyKind;
 use crate::register::Household;
 
 /// ISO/IEC 7810 ID-1.
-const CARD_MM: (f64, f64) = (85.6, 54.0);
+pub(super) const CARD_MM: (f64, f64) = (85.6, 54.0);
 /// The upper page of a passbook that lies open, cut off at the fold.
 const PASSBOOK_MM: (f64, f64) = (140.0, 72.0);
 
 /// A copy that was cut out and glued on: millimetres from its top left corner to the page's.
-struct Copy<'a> {
+pub(super) struct Copy<'a> {
     fonts: &'a Fonts,
     inks: &'a mut Vec<Ink>,
     corner: PointMm,
@@ -28,58 +34,82 @@ struct Copy<'a> {
     cos: f64,
     /// How dark the copier made black.
     toner: f32,
+    /// Where numbers were printed that must not be kept.
+    pub numbers: Vec<[PointMm; 4]>,
 }
 
-/// Glues both copies onto a page: the card into the upper of the boxes that have room for them, the
-/// passbook into the lower; a copy that fits nowhere is left out.
+/// What is enclosed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Enclosures {
+    /// A licence without a number, and the passbook of the account
+    #[default]
+    Plain,
+    /// Cards of all kinds with made-up numbers, askew, turned and faint; copies that are missing; passbooks of another account
+    Varied,
+}
+
+/// In varied enclosures, how often a copy is missing, and how often the passbook is another one's.
+const MISSING: f64 = 0.06;
+const OTHER_ACCOUNT: f64 = 0.08;
+
+/// Glues both copies onto a page: the card into the upper of the places for copies, the passbook into
+/// the lower; a copy that fits nowhere is left out. What was glued is told of varied enclosures only.
 pub(super) fn glue(
     page: &FormPage,
     household: &Household,
     application: &Application,
+    enclosures: Enclosures,
     fonts: &Fonts,
     source: &mut impl Rng,
-) -> Vec<Ink> {
+) -> (Vec<Ink>, Vec<CopyTruth>) {
     let mut inks = Vec::new();
-    let mut boxes = boxes(page);
-    for (size, draw) in
-        [(CARD_MM, draw_card as fn(&mut Copy<'_>, &Household, &Application)), (PASSBOOK_MM, draw_passbook)]
-    {
-        let Some(place) = boxes.iter().position(|area| area.w >= size.0 && area.h >= size.1) else {
+    let mut truths = Vec::new();
+    let mut places = page.copy_areas();
+    for (size, is_card) in [(CARD_MM, true), (PASSBOOK_MM, false)] {
+        let Some(place) = places.iter().position(|area| area.w >= size.0 && area.h >= size.1) else {
             continue;
         };
-        let area = boxes.remove(place);
-        let (sin, cos) = (0.02 * random::bell(source)).sin_cos();
+        let area = places.remove(place);
+        if enclosures == Enclosures::Varied && source.random_bool(MISSING) {
+            continue;
+        }
+        let radians = 0.02 * random::bell(source);
         let corner = PointMm {
             x: area.x + (area.w - size.0) * source.random_range(0.25..0.75),
             y: area.y + (area.h - size.1) * source.random_range(0.2..0.8),
         };
         let toner = source.random_range(0.7..1.0);
-        let mut copy = Copy { fonts, inks: &mut inks, corner, sin, cos, toner };
         let gray = source.random_range(222..252);
+        let (sin, cos) = radians.sin_cos();
+        let mut copy = Copy { fonts, inks: &mut inks, corner, sin, cos, toner, numbers: Vec::new() };
+        if enclosures == Enclosures::Varied {
+            copy.lay_anyhow(radians, size, is_card, source);
+        }
         copy.area(RectMm { x: 0.0, y: 0.0, w: size.0, h: size.1 }, gray);
         copy.frame(RectMm { x: 0.0, y: 0.0, w: size.0, h: size.1 }, 0.2);
-        draw(&mut copy, household, application);
+        let (kind, account) = match enclosures {
+            Enclosures::Plain if is_card => {
+                draw_card(&mut copy, household);
+                (CopyKind::Licence, None)
+            }
+            Enclosures::Varied if is_card => (cards::draw(&mut copy, household, source), None),
+            Enclosures::Varied if source.random_bool(OTHER_ACCOUNT) => {
+                let other = bank::account(source);
+                draw_passbook(&mut copy, household, &other, &application.holder_kana);
+                (CopyKind::Passbook, Some(other.number))
+            }
+            Enclosures::Plain | Enclosures::Varied => {
+                draw_passbook(&mut copy, household, &application.account, &application.holder_kana);
+                (CopyKind::Passbook, None)
+            }
+        };
+        let truth = CopyTruth { kind, numbers: copy.numbers, another_account: account };
+        truths.extend(Some(truth).filter(|_| enclosures == Enclosures::Varied));
     }
-    inks
+    (inks, truths)
 }
 
-/// The page's empty boxes from top to bottom: those with no other box inside.
-fn boxes(page: &FormPage) -> Vec<RectMm> {
-    let all: Vec<RectMm> = page
-        .printed
-        .iter()
-        .filter_map(|printed| match printed {
-            Printed::Box(printed) if printed.border.is_some() => Some(printed.area),
-            _ => None,
-        })
-        .collect();
-    let is_outer = |area: &RectMm| all.iter().any(|other| other != area && area.contains(other));
-    let mut boxes: Vec<RectMm> = all.iter().copied().filter(|area| !is_outer(area)).collect();
-    boxes.sort_by(|a, b| a.y.total_cmp(&b.y));
-    boxes
-}
-
-fn draw_card(copy: &mut Copy<'_>, household: &Household, _: &Application) {
+fn draw_card(copy: &mut Copy<'_>, household: &Household) {
     copy.area(RectMm { x: 0.0, y: 15.5, w: CARD_MM.0, h: 6.0 }, 205);
     copy.text("氏名", 3.0, 6.0, 2.2);
     copy.text(&household.head_name, 11.0, 6.2, 3.6);
@@ -103,13 +133,13 @@ fn draw_card(copy: &mut Copy<'_>, household: &Household, _: &Application) {
     copy.frame(photo, 0.25);
 }
 
-fn draw_passbook(copy: &mut Copy<'_>, household: &Household, application: &Application) {
+fn draw_passbook(copy: &mut Copy<'_>, household: &Household, account: &Account, holder_kana: &str) {
     copy.area(RectMm { x: 0.0, y: 0.0, w: PASSBOOK_MM.0, h: 11.0 }, 196);
     // The fold.
     copy.area(RectMm { x: 0.0, y: PASSBOOK_MM.1 - 1.2, w: PASSBOOK_MM.0, h: 1.2 }, 110);
-    let holder = half_width(&application.holder_kana);
-    let number = &application.account.number;
-    match &application.account.kind {
+    let holder = half_width(holder_kana);
+    let number = &account.number;
+    match &account.kind {
         AccountKind::Bank { bank, branch, current } => {
             copy.text(&format!("{}  総合口座通帳", bank.name), 5.0, 7.5, 4.6);
             copy.text("店番", 6.0, 22.0, 2.6);
@@ -147,6 +177,35 @@ fn draw_passbook(copy: &mut Copy<'_>, household: &Household, application: &Appli
 }
 
 impl Copy<'_> {
+    /// Turns the copy around its middle, as one that was photographed, or glued on as it came out of
+    /// the copier; and makes some of them faint.
+    fn lay_anyhow(&mut self, radians: f64, size: (f64, f64), is_card: bool, source: &mut impl Rng) {
+        let middle = PointMm { x: self.corner.x + size.0 / 2.0, y: self.corner.y + size.1 / 2.0 };
+        let askew: f64 = random::weighted(source, &[(0.0, 0.7), (4.0, 0.2), (10.0, 0.1)]);
+        let sideways = if is_card { 0.05 } else { 0.0 };
+        let quarters = random::weighted(source, &[(0.0, 0.9 - sideways), (2.0, 0.1), (1.0, sideways)]);
+        let turn =
+            radians + askew.to_radians() * random::bell(source).clamp(-1.2, 1.2) + FRAC_PI_2 * quarters;
+        (self.sin, self.cos) = turn.sin_cos();
+        self.corner = PointMm {
+            x: middle.x - size.0 / 2.0 * self.cos + size.1 / 2.0 * self.sin,
+            y: middle.y - size.0 / 2.0 * self.sin - size.1 / 2.0 * self.cos,
+        };
+        if source.random_bool(0.2) {
+            self.toner = source.random_range(0.4..0.7);
+        }
+    }
+
+    /// Prints a number that must not be kept; its digits are noted.
+    pub(super) fn number(&mut self, text: &str, x: f64, y: f64, em: f64) {
+        let width = self.text(text, x, y, em);
+        let corners = [(x, y - 0.7 * em), (x + width, y - 0.7 * em), (x + width, y), (x, y)];
+        self.numbers.push(corners.map(|(x, y)| {
+            let (x, y) = self.place(x, y);
+            PointMm { x: f64::from(x), y: f64::from(y) }
+        }));
+    }
+
     fn place(&self, x: f64, y: f64) -> (f32, f32) {
         let placed_x = self.corner.x + x * self.cos - y * self.sin;
         let placed_y = self.corner.y + x * self.sin + y * self.cos;
@@ -171,25 +230,30 @@ impl Copy<'_> {
         self.inks.extend(path.map(|path| Ink { path, pen, colour: [gray; 3], density, medium }));
     }
 
-    fn area(&mut self, area: RectMm, gray: u8) {
+    pub(super) fn area(&mut self, area: RectMm, gray: u8) {
         let path = self.outline(area);
         self.push(path, Pen::Area, gray, 1.0);
     }
 
-    fn frame(&mut self, area: RectMm, width: f32) {
+    pub(super) fn frame(&mut self, area: RectMm, width: f32) {
         let path = self.outline(area);
         self.push(path, Pen::Line(width), 90, 1.0);
     }
 
-    fn disc(&mut self, x: f64, y: f64, radius: f32, gray: u8) {
+    pub(super) fn disc(&mut self, x: f64, y: f64, radius: f32, gray: u8) {
         let (x, y) = self.place(x, y);
         self.push(PathBuilder::from_circle(x, y, radius), Pen::Area, gray, 1.0);
     }
 
-    /// Prints a line whose baseline begins at (x, y), `em` millimetres high.
-    fn text(&mut self, text: &str, x: f64, y: f64, em: f64) {
-        let paths = self.fonts.printed.line(text, em, |dx, dy| self.place(x + dx, y + dy));
+    /// Prints a line whose baseline begins at (x, y), `em` millimetres high; how long it is.
+    pub(super) fn text(&mut self, text: &str, x: f64, y: f64, em: f64) -> f64 {
+        let width = Cell::new(0.0f64);
+        let paths = self.fonts.printed.line(text, em, |dx, dy| {
+            width.set(width.get().max(dx));
+            self.place(x + dx, y + dy)
+        });
         paths.into_iter().for_each(|path| self.push(Some(path), Pen::Area, 36, self.toner));
+        width.get()
     }
 }
 

@@ -12,6 +12,7 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 use serde::Serialize;
 
+use super::copies::Enclosures;
 use super::files::{self, Format, Packing};
 use super::mail::{self, Mailroom};
 use super::material::Material;
@@ -35,6 +36,7 @@ pub struct Order {
     pub clean: bool,
     /// Numbers of the form's pages that are scanned; all where it is empty.
     pub pages: Vec<u32>,
+    pub enclosures: Enclosures,
 }
 
 /// What was made.
@@ -82,7 +84,14 @@ pub fn simulate(
     if truth_path.exists() {
         return Err(SimulateError::Occupied(folder.to_owned()));
     }
-    let mailroom = Mailroom { seed: order.seed, material, press, clean: order.clean, pages: &order.pages };
+    let mailroom = Mailroom {
+        seed: order.seed,
+        material,
+        press,
+        clean: order.clean,
+        pages: &order.pages,
+        enclosures: order.enclosures,
+    };
     let drops = drops(order)?;
     fs::create_dir_all(folder).map_err(|source| SimulateError::Write { path: folder.to_owned(), source })?;
     let unwritable = |source| SimulateError::Write { path: truth_path.clone(), source };

@@ -7,12 +7,12 @@ use rand::Rng;
 use tiny_skia::{BlendMode, Color, FilterQuality, Pixmap, PixmapPaint, Transform};
 
 use super::applicant::{self, Application};
-use super::fonts::Fonts;
+use super::copies::Enclosures;
 use super::hand::Hand;
 use super::material::Material;
 use super::press::Press;
 use super::scanner::{self, Feed, Raster, Scanner};
-use super::truth::{PageTruth, SymbolTruth};
+use super::truth::{CopyTruth, PageTruth, SymbolTruth};
 use super::{SimulateError, copies, disturbance, gesture, handwriting, ink, random};
 use crate::form::{Form, FormPage};
 use crate::register::Household;
@@ -38,6 +38,7 @@ pub(super) struct Mailroom<'a> {
     pub clean: bool,
     /// Numbers of the pages that are scanned; all where it is empty.
     pub pages: &'a [u32],
+    pub enclosures: Enclosures,
 }
 
 /// Scans the pages of one application in the order in which they come out of the scanner; each is
@@ -67,14 +68,13 @@ pub(super) fn send(
     }
     for (page, mut front) in pages {
         let mut writing = chance(&format!("writing on page {} of", page.number));
-        let fonts = &mailroom.material.fonts;
-        let mut inks = fill_in(page, household, &application, &hand, fonts, &mut writing);
+        let (mut inks, copies) = fill_in(mailroom, page, household, &application, &hand, &mut writing);
         let symbols = spoil(page, mailroom.clean, &mut way, &mut inks);
         let disturbances = if mailroom.clean {
             Vec::new()
         } else {
             let mut source = chance(&format!("disturbances on page {} of", page.number));
-            disturbance::befall(page, fonts, &mut source, &mut inks)
+            disturbance::befall(page, &mailroom.material.fonts, &mut source, &mut inks)
         };
         ink::draw(&inks, &mut front, f64::from(dpi));
         let back = duplex.then(|| back_of(&front));
@@ -97,6 +97,7 @@ pub(super) fn send(
                 dpi: scanner.dpi,
                 map: is_front.then_some(map),
                 symbols: if is_front { symbols.clone() } else { Vec::new() },
+                copies: if is_front { copies.clone() } else { Vec::new() },
                 disturbances: if is_front { disturbances.clone() } else { Vec::new() },
                 fields,
             };
@@ -108,17 +109,18 @@ pub(super) fn send(
 
 /// What the applicant puts onto a page: handwriting, or copies where there is nothing to write.
 fn fill_in(
+    mailroom: &Mailroom<'_>,
     page: &FormPage,
     household: &Household,
     application: &Application,
     hand: &Hand<'_>,
-    fonts: &Fonts,
     source: &mut impl Rng,
-) -> Vec<ink::Ink> {
+) -> (Vec<ink::Ink>, Vec<CopyTruth>) {
+    let fonts = &mailroom.material.fonts;
     if page.fields.iter().any(|field| !field.printed) {
-        return handwriting::fill_in(page, application, hand, fonts, source);
+        return (handwriting::fill_in(page, application, hand, fonts, source), Vec::new());
     }
-    copies::glue(page, household, application, fonts, source)
+    copies::glue(page, household, application, mailroom.enclosures, fonts, source)
 }
 
 /// Makes some symbols unreadable, rarely all of a page.

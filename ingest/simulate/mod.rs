@@ -10,7 +10,7 @@
 //!   field, with slips of the pen; [`mishap`]: what else goes wrong with it.
 //! - [`handwriting`]: that decision in somebody's [`hand`], out of some [`material`]: [`fonts`],
 //!   [`skeleton`]s of digits, [`katakana`] in somebody's [`penmanship`], real [`digit_pictures`].
-//! - [`press`]: the form as printed; [`copies`]: what is glued onto its second sheet;
+//! - [`press`]: the form as printed; [`copies`]: what is glued onto its second sheet, [`cards`] with numbers among it;
 //!   [`disturbance`]: what lies over the whole page.
 //! - [`scanner`]: how a page lies on the glass; [`optics`]: what becomes of its pixels.
 //! - [`files`]: pages to files.
@@ -19,6 +19,7 @@
 mod answers;
 mod applicant;
 mod bank;
+mod cards;
 mod copies;
 mod digit_pictures;
 mod disturbance;
@@ -45,6 +46,7 @@ mod tiff;
 mod truth;
 
 pub use applicant::{Correction, Entry, Outcome, Written};
+pub use copies::Enclosures;
 pub use disturbance::Disturbance;
 pub use drops::{Order, Summary, simulate};
 pub use files::Format;
@@ -52,7 +54,7 @@ pub use fonts::{Font, Fonts, Hands};
 pub use hand::Hand;
 pub use material::{Material, Writing};
 pub use press::Press;
-pub use truth::{PageTruth, SymbolTruth};
+pub use truth::{CopyTruth, PageTruth, SymbolTruth};
 
 use std::path::PathBuf;
 

@@ -9,7 +9,8 @@ use super::applicant::Entry;
 use super::disturbance::Disturbance;
 use crate::application_id::ApplicationId;
 use crate::form::{SymbolRole, Symbology};
-use crate::geometry::Affine;
+use crate::geometry::{Affine, PointMm};
+use crate::read::CopyKind;
 
 /// One page of one file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,8 +36,22 @@ pub struct PageTruth {
     pub symbols: Vec<SymbolTruth>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disturbances: Vec<Disturbance>,
+    /// Copies that were glued onto it, where enclosures are varied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<CopyTruth>,
     /// Fields of this page by name, printed ones too.
     pub fields: BTreeMap<String, Entry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CopyTruth {
+    pub kind: CopyKind,
+    /// Around the digits of numbers that must not be kept, in millimetres on the page.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub numbers: Vec<[PointMm; 4]>,
+    /// The number to pay to that it shows, where it is of another account than the form's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub another_account: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

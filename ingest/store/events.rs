@@ -29,6 +29,8 @@ pub enum EventKind {
     CertificateRevoked,
     /// A dump was restored into another server, whose transactions are counted anew.
     DatabaseRestored,
+    /// The original of a scan with numbers that must not be kept was taken out of the store.
+    OriginalRemoved,
     /// Objects that no row names were taken out of the store.
     ObjectsSwept,
     /// What is known of an application was taken away.
@@ -100,6 +102,7 @@ impl EventKind {
             Self::CertificateSuspended => "certificate.suspended",
             Self::CertificateRevoked => "certificate.revoked",
             Self::DatabaseRestored => "database.restored",
+            Self::OriginalRemoved => "original.removed",
             Self::ObjectsSwept => "objects.swept",
             Self::ApplicationErased => "application.erased",
             Self::ScanErased => "scan.erased",

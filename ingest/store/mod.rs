@@ -46,6 +46,7 @@ pub mod revocations;
 pub mod returned_payments;
 pub mod scans;
 pub mod seals;
+pub mod sensitive_originals;
 pub mod sessions;
 pub mod standing;
 pub mod sweep;

@@ -44,6 +44,7 @@ const NARROWED: [(&str, &[&str]); 4] = [
     (
         "insert",
         &[
+            "certificate_revocation",
             "certificate_suspension",
             "confidence_test",
             "duplicate_decision",
@@ -73,6 +74,7 @@ const NARROWED: [(&str, &[&str]); 4] = [
             "payment_stop",
             "qa_widening",
             "scan",
+            "sensitive_original",
             "task",
             "transfer",
             "upkeep",

@@ -2,6 +2,7 @@
 //! and events appear, all of it or nothing.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -17,7 +18,7 @@ use super::jobs::{self, Lease};
 use super::pages::{self, PageOutcome, PageState};
 use super::scans::Scan;
 use super::tasks::{self, PlannedTask};
-use super::{Database, StoreError, revocations};
+use super::{Database, StoreError, revocations, sensitive_originals};
 use crate::application_id::ApplicationId;
 
 /// What a worker found in a scan. Every object that it names must be in the store by now.
@@ -34,6 +35,10 @@ pub struct Publication<'a> {
     /// The versions of [`applications::states`] that the records were built from: those of every
     /// application that `captures` names.
     pub expected: &'a BTreeMap<ApplicationId, ApplicationVersion>,
+    /// For how long the original is kept, where the scan holds, or may hold, numbers that must not be.
+    pub sensitive: Option<Duration>,
+    /// How many of these, beside others that could not be told, were blacked out.
+    pub blacked_out: u32,
     /// The confidences of this scan, to be compared with the certificate's; none where there is no
     /// certificate.
     pub watch: Option<Watch<'a>>,
@@ -116,6 +121,9 @@ pub async fn commit(
         transaction.rollback().await.map_err(query("end a publication"))?;
         condemned::readmit(database, &objects).await?;
         return Err(StoreError::ObjectsRemoved);
+    }
+    if let Some(kept) = publication.sensitive {
+        sensitive_originals::note(&mut transaction, publication.scan, kept).await?;
     }
     for capture in captures {
         if !expected.contains_key(&capture.application_id) {
@@ -205,7 +213,7 @@ async fn finish_page(connection: &mut PgConnection, publication: &Publication<'_
 }
 
 /// What an event says of an attempt that came to its end.
-fn attempt(Publication { lease, pages, .. }: &Publication<'_>) -> serde_json::Value {
+fn attempt(Publication { lease, pages, blacked_out, .. }: &Publication<'_>) -> serde_json::Value {
     let count = |wanted: fn(&PageState) -> bool| pages.iter().filter(|page| wanted(&page.state)).count();
     json!({
         "attempt": lease.attempt,
@@ -213,6 +221,7 @@ fn attempt(Publication { lease, pages, .. }: &Publication<'_>) -> serde_json::Va
         "captured": count(|state| matches!(state, PageState::Captured { .. })),
         "blank": count(|state| matches!(state, PageState::Blank { .. })),
         "unassigned": count(|state| matches!(state, PageState::Unassigned { .. })),
+        "blacked_out": blacked_out,
     })
 }
 

@@ -10,7 +10,7 @@ use super::error::{corrupt, query};
 use super::events::{self, EventKind};
 use super::jobs::{JobKind, Terms};
 use super::objects::ObjectKey;
-use super::{Database, StoreError, announcements};
+use super::{Database, StoreError, announcements, sensitive_originals};
 use crate::digest::Sha256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -141,6 +141,7 @@ pub async fn accept(
     .execute(&mut *transaction)
     .await
     .map_err(&doing)?;
+    sensitive_originals::came_again(&mut transaction, ScanId(known)).await?;
     let subject = format!("scan {known}");
     events::append(&mut transaction, actor, EventKind::ScanRepeated, &subject, arrival.told()).await?;
     transaction.commit().await.map_err(&doing)?;

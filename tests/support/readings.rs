@@ -93,6 +93,7 @@ impl Reading {
             look: look.clone(),
             readings: Vec::new(),
             findings: Vec::new(),
+            copies: None,
         };
         self.pages.push(PageOutcome { look, state: PageState::Captured { capture, page: Box::new(page) } });
     }
@@ -183,6 +184,8 @@ impl Reading {
             pages: &self.pages,
             captures: &self.captures,
             expected: &self.expected,
+            sensitive: None,
+            blacked_out: 0,
             watch,
         };
         publish::publish(database, &publication).await

@@ -1,0 +1,132 @@
+//! The copies that are enclosed: whether they are there and can be told, and what was blacked out on
+//! them.
+
+use super::{CheckedPage, Defect, Finding, FindingCode, Severity};
+use crate::form::Form;
+use crate::read::{CopiesSeen, CopyKind};
+
+/// Findings about the copies on the capture's pages. Of a page that is missing or was not registered
+/// others tell.
+pub(super) fn copies(form: &Form, pages: &[CheckedPage<'_>]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let seen = pages.iter().filter_map(|page| Some((page.identity.page, page.copies?)));
+    for (number, copies) in seen {
+        if copies.removed > 0 {
+            let finding = Finding::new(
+                FindingCode::SensitiveNumberRemoved,
+                Severity::Info,
+                format!(
+                    "page {number}: {} places with a number that must not be kept were blacked out",
+                    copies.removed
+                ),
+                format!(
+                    "{number}ページ目の写しに保管してはならない番号があり、{}か所を黒塗りしました。原本も塗りつぶしてください",
+                    copies.removed
+                ),
+            );
+            findings.push(finding.of_defect(Defect::D20));
+        }
+        if copies.doubtful + copies.hidden > 0 {
+            let count = copies.doubtful + copies.hidden;
+            let finding = Finding::new(
+                FindingCode::CopyBlackedOut,
+                Severity::Warning,
+                format!(
+                    "page {number}: {count} places were blacked out, because they could not be read; look at the paper"
+                ),
+                format!(
+                    "{number}ページ目の写しに判読できない箇所があり、{count}か所を黒塗りしました。原本を確認してください"
+                ),
+            );
+            findings.push(finding.of_defect(Defect::D20));
+        }
+    }
+    let has_places = |number: u32| form.page(number).is_some_and(|page| !page.copy_areas().is_empty());
+    let for_copies = pages.iter().filter(|page| page.registered && has_places(page.identity.page));
+    let searched: Vec<&CopiesSeen> = for_copies.filter_map(|page| page.copies).collect();
+    if !searched.is_empty() {
+        let kinds = searched.iter().flat_map(|copies| copies.kinds.iter().copied());
+        findings.extend(proofs(&kinds.collect::<Vec<_>>()));
+    }
+    findings
+}
+
+/// What is missing of the two proofs that an application needs, by what was copied.
+fn proofs(kinds: &[Option<CopyKind>]) -> Vec<Finding> {
+    let mut untold = kinds.iter().filter(|kind| kind.is_none()).count();
+    let mut findings = Vec::new();
+    let mut miss = |is_there: bool, [unreadable, missing]: [Finding; 2]| {
+        if is_there {
+            return;
+        }
+        findings.push(if untold > 0 { unreadable } else { missing });
+        untold = untold.saturating_sub(1);
+    };
+    let warning = |code, defect, message: &str, ja: &str| {
+        Finding::new(code, Severity::Warning, message, ja).of_defect(defect)
+    };
+    miss(
+        kinds.iter().flatten().any(|kind| kind.is_of_identity()),
+        [
+            warning(
+                FindingCode::IdentityCopyUnreadable,
+                Defect::D09,
+                "the copy of the proof of identity cannot be told from others",
+                "本人確認書類の写しを判別できません",
+            ),
+            warning(
+                FindingCode::IdentityCopyMissing,
+                Defect::D08,
+                "there is no copy of a proof of identity",
+                "本人確認書類の写しがありません",
+            ),
+        ],
+    );
+    miss(
+        kinds.iter().flatten().any(|kind| kind.is_of_account()),
+        [
+            warning(
+                FindingCode::AccountCopyUnreadable,
+                Defect::D10,
+                "the copy of passbook or card cannot be told from others",
+                "通帳又はキャッシュカードの写しを判別できません",
+            ),
+            warning(
+                FindingCode::AccountCopyMissing,
+                Defect::D10,
+                "there is no copy of a passbook or card",
+                "通帳又はキャッシュカードの写しがありません",
+            ),
+        ],
+    );
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(kinds: &[Option<CopyKind>]) -> Vec<FindingCode> {
+        proofs(kinds).into_iter().map(|finding| finding.code).collect()
+    }
+
+    #[test]
+    fn what_is_missing_and_what_cannot_be_told_are_two_things() {
+        use CopyKind::{Licence, NumberCardBack, Passbook};
+        use FindingCode::{
+            AccountCopyMissing, AccountCopyUnreadable, IdentityCopyMissing, IdentityCopyUnreadable,
+        };
+        for (kinds, expected) in [
+            (&[Some(Licence), Some(Passbook)][..], &[][..]),
+            (&[Some(Passbook)], &[IdentityCopyMissing]),
+            (&[Some(NumberCardBack), Some(Passbook)], &[IdentityCopyMissing]),
+            (&[None, Some(Passbook)], &[IdentityCopyUnreadable]),
+            (&[Some(Licence), None], &[AccountCopyUnreadable]),
+            (&[Some(Licence)], &[AccountCopyMissing]),
+            (&[None], &[IdentityCopyUnreadable, AccountCopyMissing]),
+            (&[], &[IdentityCopyMissing, AccountCopyMissing]),
+        ] {
+            assert_eq!(codes(kinds), expected, "{kinds:?}");
+        }
+    }
+}
