@@ -53,7 +53,7 @@ fn main() -> anyhow::Result<()> {
     for truth in truths.iter().filter(|truth| truth.page == Some(copies_page)) {
         let scan = Scan::open(&folder.path().join(&truth.file), &settings.decode, &settings.paths.pdfium())?;
         let mut image = scan.page(truth.page_index)?;
-        let look = pipeline::look(&image, truth.page_index, &finder, &forms, &settings);
+        let look = pipeline::look(&image, truth.page_index, None, &finder, &forms, &settings);
         let Some(registration) = &look.registration else {
             tally.unregistered += 1;
             continue;

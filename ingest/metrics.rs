@@ -426,7 +426,12 @@ mod tests {
             job_rows_dead: 0,
             oldest_transaction_s: None,
         };
-        let certificate = CertificateInUse { sha256: "00".repeat(32), basis: "proven", suspended: Some(0), revoked: Some(false) };
+        let certificate = CertificateInUse {
+            sha256: "00".repeat(32),
+            basis: "proven",
+            suspended: Some(0),
+            revoked: Some(false),
+        };
         let snapshot = Snapshot {
             standing: Some(standing),
             database_errors: 0,

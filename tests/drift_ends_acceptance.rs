@@ -73,7 +73,12 @@ fn tally(certificate: &Identified<Certificate>, fields: &[(&str, u64, u64)]) -> 
 }
 
 fn watch<'a>(certificate: &'a Identified<Certificate>, tally: &'a Tally) -> Option<Watch<'a>> {
-    Some(Watch { certificate, rule: DriftRule { window: WINDOW, level: 0.01, strata: 2 }, tally, known_revoked: false })
+    Some(Watch {
+        certificate,
+        rule: DriftRule { window: WINDOW, level: 0.01, strata: 2 },
+        tally,
+        known_revoked: false,
+    })
 }
 
 /// Publishes a scan of that name with those confidences.

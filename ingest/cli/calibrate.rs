@@ -20,9 +20,9 @@ use crate::score::{
     fit, write,
 };
 use crate::settings::Settings;
+use crate::store::Database;
 use crate::store::drift::{self, Standing};
 use crate::store::revocations::{self, Breach};
-use crate::store::Database;
 
 /// Calibrate confidences on readings whose truth is known, and make the risk certificate
 ///
@@ -434,7 +434,10 @@ fn status(common: &Common, settings: &Settings) -> anyhow::Result<()> {
         println!(
             "REVOKED {}: of {} second looks at {}, {} found an error; the rate is {:.4} or more. Nothing is accepted until there is a new certificate.",
             revocation.revoked_at.format("%Y-%m-%d %H:%M UTC"),
-            found.judged, found.key, found.wrong, low,
+            found.judged,
+            found.key,
+            found.wrong,
+            low,
         );
     }
     if standings.iter().any(|standing| standing.suspended_at.is_some()) {

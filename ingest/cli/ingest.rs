@@ -108,8 +108,7 @@ async fn ingest(
     };
     tokio::join!(work, watch);
     bar.finish_and_clear();
-    let service::Service { database, worker, .. } = service;
-    remove_due(database, &*worker.objects, &worker.name).await?;
+    remove_due(&service.database, &*service.objects, &service.name).await?;
     audit::seal_all(&service.database).await?;
 
     let batches = accounting::by_batch(&service.database, &filter).await?;

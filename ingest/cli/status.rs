@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_revoked_certificate_is_told_before_all() {
-        let certificate = |revoked| Certificate {
+        let certificate = |revoked: bool| Certificate {
             sha256: Sha256::of(b"certificate"),
             basis: Basis::Proven,
             fits_calibration: true,

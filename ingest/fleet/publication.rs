@@ -105,7 +105,14 @@ impl Worker {
             let record = RecordObject::of(&record)?;
             self.objects.put(record.key(), record.bytes()).await?;
             capture_of_page.extend(group.pages.iter().map(|&(_, index)| (index, id)));
-            captures.push(CaptureWrite { id, application_id: group.application_id, change, record, missing, tasks });
+            captures.push(CaptureWrite {
+                id,
+                application_id: group.application_id,
+                change,
+                record,
+                missing,
+                tasks,
+            });
         }
 
         let outcomes = outcomes(pages, captured, &capture_of_page);

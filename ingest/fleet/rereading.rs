@@ -40,7 +40,10 @@ impl Worker {
         Ok(true)
     }
 
-    async fn read_as_assigned(&self, AssignedPage { lease, index, identity: given }: &AssignedPage) -> Result<(), WorkError> {
+    async fn read_as_assigned(
+        &self,
+        AssignedPage { lease, index, identity: given }: &AssignedPage,
+    ) -> Result<(), WorkError> {
         let Some(given) = given else { return Ok(rereading::drop_job(&self.database, lease).await?) };
         let scan = self.scan_of(lease).await?;
         let original = self.fetch(&scan).await?;
@@ -51,7 +54,9 @@ impl Worker {
         let page = self.read_looked_at(&mut reader, look).await.map_err(|error| error.of(blame))?;
         reader.close().await.map_err(blame)?;
         let groups = group_pages(identity(&page.look).map(|identity| (*index, identity)));
-        while self.publish(lease, &scan, std::slice::from_ref(&page), &groups, Extent::AssignedPage).await? == Published::Conflict {
+        while self.publish(lease, &scan, std::slice::from_ref(&page), &groups, Extent::AssignedPage).await?
+            == Published::Conflict
+        {
             tracing::info!(scan = %scan.id, "another scan of the application, or QA, was faster; building again");
         }
         Ok(())

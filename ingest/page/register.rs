@@ -270,7 +270,9 @@ mod tests {
     #[test]
     fn a_page_is_registered_by_its_marks_alone_at_every_turn() {
         let page = form_page(1);
-        for (turn, dpi, skew) in [(0.0, 200.0, -2.0), (90.0, 300.0, 1.5), (180.0, 300.0, 0.4), (270.0, 200.0, 2.0)] {
+        for (turn, dpi, skew) in
+            [(0.0, 200.0, -2.0), (90.0, 300.0, 1.5), (180.0, 300.0, 0.4), (270.0, 200.0, 2.0)]
+        {
             let (truth, width, height) = scan_map(dpi, turn + skew, 0.001);
             let picture = noisy(Sheet::with_marks(&page).scan(&truth, width, height), 25, 7);
             let found = register_by_marks(&picture, &page, None).expect("registered");

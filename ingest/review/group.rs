@@ -58,7 +58,8 @@ pub(super) async fn picture(
     let mut crops: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for cell in &cells {
         if !crops.contains_key(&cell.crop) {
-            let key: ObjectKey = cell.crop.parse().map_err(|_| DeskError::Inside("a cell's picture is no key"))?;
+            let key: ObjectKey =
+                cell.crop.parse().map_err(|_| DeskError::Inside("a cell's picture is no key"))?;
             crops.insert(cell.crop.clone(), desk.objects.get(&key).await?.to_vec());
         }
     }

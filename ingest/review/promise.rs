@@ -56,7 +56,8 @@ fn manner(stratum: Stratum) -> &'static str {
 
 /// What is promised of a field that came about so; none of what people decided, or where nothing is proven.
 pub(super) fn promised(certificate: &Certificate, field: &str, of_manner: &str) -> Option<f64> {
-    let stratum = [Stratum::Written, Stratum::Blank].into_iter().find(|&stratum| manner(stratum) == of_manner)?;
+    let stratum =
+        [Stratum::Written, Stratum::Blank].into_iter().find(|&stratum| manner(stratum) == of_manner)?;
     match certificate.field(field, stratum)?.verdict {
         Verdict::Certified { .. } => Some(certificate.target_risk),
         Verdict::TooLittleEvidence { .. } | Verdict::NotCalibrated { .. } => None,

@@ -7,7 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{Desk, Role};
 use super::{
-    accounts, assets, board, escalation, group, guard, inquiry, keyers, login, openapi, picture, qa, reference, shell,
+    accounts, assets, board, escalation, group, guard, inquiry, keyers, login, openapi, picture, qa,
+    reference, shell,
 };
 use super::{unassigned, work};
 

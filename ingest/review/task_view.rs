@@ -242,8 +242,9 @@ impl Shown<'_> {
     fn field(&self, place: usize, name: &str) -> FieldView {
         let field = self.form.and_then(|form| form_field(form, name));
         let read = self.record.fields.get(name);
-        let machine =
-            read.filter(|_| !matches!(self.kind, TaskKind::Key | TaskKind::Seed | TaskKind::Qa)).map(|read| MachineView {
+        let machine = read
+            .filter(|_| !matches!(self.kind, TaskKind::Key | TaskKind::Seed | TaskKind::Qa))
+            .map(|read| MachineView {
                 value: read.value.clone(),
                 confidence: read.confidence,
                 disposition: read.disposition,

@@ -64,7 +64,8 @@ pub(super) async fn page(
         }
     };
     let attempts = desk.read_attempts;
-    match page_decisions::decide(&desk.database, &visitor.account, id, said.epoch, &outcome, attempts).await? {
+    match page_decisions::decide(&desk.database, &visitor.account, id, said.epoch, &outcome, attempts).await?
+    {
         true => Ok(Json(serde_json::json!({}))),
         false => Err(DeskError::Stale),
     }

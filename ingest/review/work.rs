@@ -83,7 +83,9 @@ pub(super) async fn claim(
     }
     let seeded = keys && rand::random::<f64>() < desk.settings.seed_rate;
     let seed = match seeded {
-        true => known_answers::claim(&desk.database, &visitor.account, desk.settings.seed_after, lease).await?,
+        true => {
+            known_answers::claim(&desk.database, &visitor.account, desk.settings.seed_after, lease).await?
+        }
         false => None,
     };
     let task = match seed {
@@ -255,7 +257,9 @@ pub(super) async fn submit(
         let [entry] = &parsed[..] else {
             return Err(DeskError::Refused("a task ends with one entry for each of its fields"));
         };
-        return match known_answers::answer(&desk.database, &visitor.account, id, epoch, &entry.outcome).await? {
+        return match known_answers::answer(&desk.database, &visitor.account, id, epoch, &entry.outcome)
+            .await?
+        {
             Submitted::Done => Ok(Json(Ended { first: true })),
             Submitted::Already => Ok(Json(Ended { first: false })),
             Submitted::Stale => Err(DeskError::Stale),

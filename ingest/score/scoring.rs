@@ -451,7 +451,10 @@ mod tests {
         let weighed_by = proven.calibration().map(|file| file.sha256);
         let scoring = proven.scoring(&models(), weighed_by, &form(), &revoked);
         let score = scoring.score(&field(PHONE), Some((&reading(PHONE, "0312345678"), &page())));
-        assert_eq!((score.disposition, score.reasons), (Disposition::Verify, vec![Reason::CertificateRevoked]));
+        assert_eq!(
+            (score.disposition, score.reasons),
+            (Disposition::Verify, vec![Reason::CertificateRevoked])
+        );
         assert_eq!(scoring.certificate_in_force(), None);
         let before = Suspended::default();
         let scoring = proven.scoring(&models(), weighed_by, &form(), &before);

@@ -92,7 +92,12 @@ pub async fn submit(
             Vec::new(),
         ),
         TaskKind::Key => compare(&mut transaction, place, account, &task, entries).await?,
-        TaskKind::Page | TaskKind::Duplicate | TaskKind::Escalation | TaskKind::Qa | TaskKind::Group | TaskKind::Seed => {
+        TaskKind::Page
+        | TaskKind::Duplicate
+        | TaskKind::Escalation
+        | TaskKind::Qa
+        | TaskKind::Group
+        | TaskKind::Seed => {
             return Err(StoreError::Refused("that kind of task does not end with entries"));
         }
     };

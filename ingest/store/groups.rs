@@ -200,7 +200,9 @@ pub async fn cells(database: &Database, id: TaskId) -> Result<Vec<ShownCell>, St
             Ok(ShownCell {
                 character: row.try_get("character").map_err(&broken)?,
                 crop: row.try_get("crop").map_err(&broken)?,
-                area: area.try_into().map_err(|_| corrupt("doubtful cell")("its area has not four numbers"))?,
+                area: area
+                    .try_into()
+                    .map_err(|_| corrupt("doubtful cell")("its area has not four numbers"))?,
             })
         })
         .collect()

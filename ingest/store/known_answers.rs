@@ -87,11 +87,12 @@ pub async fn held(
 
 /// The task, with what it is about where that is not in its row.
 pub async fn about(database: &Database, task: Task) -> Result<Task, StoreError> {
-    let row = sqlx::query("select application_id, capture_id::text, field from known_answer where task_id = $1")
-        .bind(task.id.0)
-        .fetch_one(database.pool())
-        .await
-        .map_err(query("look at a known answer"))?;
+    let row =
+        sqlx::query("select application_id, capture_id::text, field from known_answer where task_id = $1")
+            .bind(task.id.0)
+            .fetch_one(database.pool())
+            .await
+            .map_err(query("look at a known answer"))?;
     let about = About::Capture {
         application_id: application_id(&row, "application_id")?,
         capture: capture_id(&row, "capture_id")?.ok_or_else(|| corrupt("known answer")("no capture"))?,

@@ -129,8 +129,15 @@ pub struct Task {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About {
-    Capture { application_id: ApplicationId, capture: CaptureId, fields: Vec<String> },
-    Page { scan: ScanId, index: u32 },
+    Capture {
+        application_id: ApplicationId,
+        capture: CaptureId,
+        fields: Vec<String>,
+    },
+    Page {
+        scan: ScanId,
+        index: u32,
+    },
     /// Cells of many captures.
     Group,
     /// What [`super::known_answers`] knows.

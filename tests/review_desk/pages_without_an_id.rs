@@ -11,8 +11,8 @@ use uketsuke::store::private_postgres::PrivatePostgres;
 use uketsuke::store::tasks::{self, TaskKind};
 use uketsuke::store::{Database, accounts};
 
-use crate::desk::{DeskSite, PASSWORD, Person};
 use crate::arrivals;
+use crate::desk::{DeskSite, PASSWORD, Person};
 use crate::readings::{Reading, application};
 use crate::site::{Site, repository, sample_register};
 
@@ -37,7 +37,8 @@ async fn a_page_is_assigned_by_an_id_that_is_typed_twice_valid_and_registered() 
 
     let assign = |id: &str, again: &str| {
         let form_page = json!({ "form": "benefit-2020", "version": "1", "page": 2 });
-        let body = json!({ "outcome": "assigned", "application_id": id, "again": again, "form_page": form_page });
+        let body =
+            json!({ "outcome": "assigned", "application_id": id, "again": again, "form_page": form_page });
         say(&reviewer, &task, body)
     };
     let right = own.to_string();
@@ -47,7 +48,8 @@ async fn a_page_is_assigned_by_an_id_that_is_typed_twice_valid_and_registered() 
     let stranger = application(99).to_string();
     assert_eq!(assign(&stranger, &stranger).status, 409, "not in the register");
     let no_page = json!({ "form": "benefit-2020", "version": "1", "page": 3 });
-    let body = json!({ "outcome": "assigned", "application_id": right, "again": right, "form_page": no_page });
+    let body =
+        json!({ "outcome": "assigned", "application_id": right, "again": right, "form_page": no_page });
     assert_eq!(say(&reviewer, &task, body).status, 409, "the form has no such page");
     assert_eq!(site.count("select count(*) from page_decision").await, 0);
     assert_eq!(assign(&right, &right).status, 200);
@@ -60,7 +62,8 @@ async fn a_page_is_assigned_by_an_id_that_is_typed_twice_valid_and_registered() 
 
 /// The first page of a sample, its symbols covered as by a label.
 fn covered(site: &Site, sample: &Path, to: &Path) -> Value {
-    let seen: Value = serde_json::from_str(&site.run(&["inspect", sample.to_str().expect("UTF-8")])).expect("JSON");
+    let seen: Value =
+        serde_json::from_str(&site.run(&["inspect", sample.to_str().expect("UTF-8")])).expect("JSON");
     let page = seen["pages"][0].clone();
     let mut picture = image::open(sample).expect("a picture").into_luma8();
     for symbol in page["symbols"].as_array().expect("symbols") {
@@ -94,8 +97,10 @@ async fn a_page_that_a_person_assigned_is_read_as_what_they_said() {
     assert_eq!(site.records(), Vec::<Value>::new(), "nobody knows whose it is");
 
     let server = PrivatePostgres::start(&site.data()).expect("the private server");
-    let database = Database::open(server.connect_options().database(Database::PRIVATE)).await.expect("a database");
-    let (reviewer, hash) = ("r1".parse::<AccountName>().expect("a name"), Password::chosen(PASSWORD.to_owned()));
+    let database =
+        Database::open(server.connect_options().database(Database::PRIVATE)).await.expect("a database");
+    let (reviewer, hash) =
+        ("r1".parse::<AccountName>().expect("a name"), Password::chosen(PASSWORD.to_owned()));
     let hash = PasswordHash::of(&hash.expect("long")).expect("hashed");
     accounts::add(&database, "test", &reviewer, Role::Reviewer, &hash).await.expect("added");
     let hour = Duration::from_secs(3600);
@@ -111,17 +116,27 @@ async fn a_page_that_a_person_assigned_is_read_as_what_they_said() {
             page: form["page"].as_u64().expect("a page") as u32,
         }),
     };
-    assert!(page_decisions::decide(&database, &reviewer, task.id, task.epoch, &outcome, 3).await.expect("decided"));
+    assert!(
+        page_decisions::decide(&database, &reviewer, task.id, task.epoch, &outcome, 3)
+            .await
+            .expect("decided")
+    );
 
     // Nothing new comes.
     site.run(&["ingest", scans]);
     let record = site.records().pop().expect("a record");
     assert_eq!(record["application_id"], id);
     let phone = &record["fields"]["phone"];
-    assert!(phone["crop"].is_string() && phone["characters"].as_array().is_some_and(|read| read.len() > 9), "{phone}");
+    assert!(
+        phone["crop"].is_string() && phone["characters"].as_array().is_some_and(|read| read.len() > 9),
+        "{phone}"
+    );
     let codes: Vec<&Value> =
         record["findings"].as_array().expect("findings").iter().map(|finding| &finding["code"]).collect();
-    assert!(codes.contains(&&json!("assigned_by_hand")) && !codes.contains(&&json!("single_symbol")), "{codes:?}");
+    assert!(
+        codes.contains(&&json!("assigned_by_hand")) && !codes.contains(&&json!("single_symbol")),
+        "{codes:?}"
+    );
     let kinds = [TaskKind::Verify, TaskKind::Key];
     let work = tasks::claim(&database, &reviewer, &kinds, &[], hour).await.expect("a claim");
     assert!(work.is_some(), "what is doubtful of it is somebody's work");
@@ -160,7 +175,10 @@ async fn a_page_that_did_not_come_is_on_the_mailrooms_list_until_it_does() {
         reading.publish(&site.database).await.expect("published");
         let list = supervisor.get("/api/v1/missing-pages").json()["captures"].clone();
         if form_page == 1 {
-            assert_eq!((&list[0]["application_id"], &list[0]["missing"]), (&json!(application(5)), &json!([2])));
+            assert_eq!(
+                (&list[0]["application_id"], &list[0]["missing"]),
+                (&json!(application(5)), &json!([2]))
+            );
             assert_eq!((&list[0]["station"], &list[0]["batch"]), (&json!("desk"), &json!("monday")));
         } else {
             assert_eq!(list, json!([]), "in whichever capture");

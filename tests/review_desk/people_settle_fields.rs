@@ -359,7 +359,10 @@ async fn the_last_decision_approves_and_taking_it_back_revokes() {
     .expect("tasks");
     let approved = async |by: &str| -> i64 {
         let statement = format!("{APPROVED_BY}'{by}'");
-        sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).fetch_one(&mut site.sql().await).await.expect("a count")
+        sqlx::query_scalar(sqlx::AssertSqlSafe(statement))
+            .fetch_one(&mut site.sql().await)
+            .await
+            .expect("a count")
     };
     let first = keyer.claim(&[]);
     assert_eq!(keyer.submit(&first, &[("account_type", "ordinary")]).status, 200);
@@ -386,7 +389,11 @@ async fn a_group_settles_what_one_person_may_decide_and_leaves_the_odd_ones() {
     let site = DeskSite::start().await;
     let (first, second) = (site.person("k1", Role::Keyer).await, site.person("k2", Role::Keyer).await);
     for serial in 1..=4 {
-        let fields = [("application_date", "777777", 0.6), ("account_number", "7777777", 0.6), ("bank_name", "七", 0.6)];
+        let fields = [
+            ("application_date", "777777", 0.6),
+            ("account_number", "7777777", 0.6),
+            ("bank_name", "七", 0.6),
+        ];
         site.capture(application(serial), &fields).await;
     }
     assert_eq!(site.count(CELLS).await, 24, "no cell of a field that two people key, or of a line");
@@ -423,9 +430,16 @@ async fn a_group_settles_what_one_person_may_decide_and_leaves_the_odd_ones() {
     assert_eq!(first.claim(&["group"]), Value::Null);
     let left = "select count(*) from task where kind = 'verify' and state = 'open' and 'application_date' = any(fields)";
     assert_eq!(site.count(left).await, 2);
-    assert_eq!(site.count("select count(*) from task where kind = 'verify' and fields = '{bank_name}'").await, 2);
+    assert_eq!(
+        site.count("select count(*) from task where kind = 'verify' and fields = '{bank_name}'").await,
+        2
+    );
     assert_eq!(second.submit(&at, &[("application_date", "020615"), ("bank_name", "七")]).status, 200);
-    assert_eq!(site.count("select count(*) from entry where task_id in (select id from task where kind = 'group')").await, 0);
+    assert_eq!(
+        site.count("select count(*) from entry where task_id in (select id from task where kind = 'group')")
+            .await,
+        0
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use uketsuke::digest::Sha256;
 use uketsuke::review::{Role, backfill_until};
 use uketsuke::score::{
-    Applies, Basis, CERTIFICATE_SCHEMA, Certificate, DriftRule, FieldCertificate, Histogram, Identified, Stratum,
-    Tally, Verdict,
+    Applies, Basis, CERTIFICATE_SCHEMA, Certificate, DriftRule, FieldCertificate, Histogram, Identified,
+    Stratum, Tally, Verdict,
 };
 use uketsuke::store::drift::Watch;
 use uketsuke::store::field_decisions::{self, Manner, Outcome};
@@ -149,7 +149,10 @@ async fn errors_beyond_its_promise_revoke_the_certificate_and_workers_keep_to_it
     let revoked = |person: &Person, path: &str| person.get(path).json()["promise"]["revoked"].clone();
     let find_an_error = || {
         let sample = qa.claim(&[]);
-        assert_eq!(call(&qa, &sample, "look", json!({ "outcome": "value", "text": "0459999999" })).status, 200);
+        assert_eq!(
+            call(&qa, &sample, "look", json!({ "outcome": "value", "text": "0459999999" })).status,
+            200
+        );
         assert_eq!(call(&qa, &sample, "settle", json!({ "wrong": true })).status, 200);
     };
     find_an_error();
@@ -171,7 +174,8 @@ async fn errors_beyond_its_promise_revoke_the_certificate_and_workers_keep_to_it
     arrivals::scan(&site.database, "later").await;
     let mut reading = Reading::begin(&site.database).await;
     reading.blank();
-    let publish = async |known| reading.publish_watched(&site.database, watch(known)).await.expect("an answer");
+    let publish =
+        async |known| reading.publish_watched(&site.database, watch(known)).await.expect("an answer");
     assert_eq!(publish(false).await, Published::Conflict);
     assert_eq!(publish(true).await, Published::Committed);
 }
