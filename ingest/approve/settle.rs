@@ -231,12 +231,20 @@ fn is_of_pages(code: FindingCode) -> bool {
         IdentityCopyUnreadable, MissingPage, NotRegistered, SensitiveNumberRemoved, SheetSidesDisagree,
         SingleSymbol, Unconfirmed,
     };
-    match code {
-        MissingPage | SheetSidesDisagree | NotRegistered | SingleSymbol | Unconfirmed => true,
-        SensitiveNumberRemoved | CopyBlackedOut | IdentityCopyMissing | IdentityCopyUnreadable => true,
-        AccountCopyMissing | AccountCopyUnreadable => true,
-        _ => false,
-    }
+    matches!(
+        code,
+        MissingPage
+            | SheetSidesDisagree
+            | NotRegistered
+            | SingleSymbol
+            | Unconfirmed
+            | SensitiveNumberRemoved
+            | CopyBlackedOut
+            | IdentityCopyMissing
+            | IdentityCopyUnreadable
+            | AccountCopyMissing
+            | AccountCopyUnreadable
+    )
 }
 
 /// A person who decided the fields has seen what a warning is about; an error is the municipality's.

@@ -73,7 +73,7 @@ impl RuleArguments {
         }
         let by_day = self.last_captured_before.map(Rule::LastCapturedBefore);
         let by_day = by_day.or(self.scans_arrived_before.map(Rule::ScansArrivedBefore));
-        Ok(by_day.unwrap_or_else(|| match self.scan.is_empty() {
+        Ok(by_day.unwrap_or(match self.scan.is_empty() {
             true => Rule::Applications(self.application_id),
             false => Rule::Scans(self.scan),
         }))

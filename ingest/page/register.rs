@@ -89,7 +89,7 @@ fn by_marks(gray: &GrayImage, page: &FormPage, guess: &Affine) -> Option<Registr
 /// Pixels a millimetre.
 fn scales(gray: &GrayImage, page: &FormPage, quarter: u8, declared_dpi: Option<f64>) -> Vec<f64> {
     let (wide, high) = (f64::from(gray.width()), f64::from(gray.height()));
-    let (across, down) = if quarter % 2 == 0 { (wide, high) } else { (high, wide) };
+    let (across, down) = if quarter.is_multiple_of(2) { (wide, high) } else { (high, wide) };
     let of_size = (across / page.width_mm + down / page.height_mm) / 2.0;
     let declared = declared_dpi.map(|dpi| dpi / 25.4).filter(|scale| *scale > 0.0);
     let other = declared.filter(|scale| (scale / of_size - 1.0).abs() > SAME_SCALE);

@@ -11,7 +11,6 @@ mod database;
 mod desk;
 mod http;
 mod in_the_browser;
-#[allow(dead_code, reason = "other tests use the rest of it")]
 #[path = "../support/money.rs"]
 mod money;
 mod pages_without_an_id;

@@ -90,7 +90,7 @@ pub(super) fn kind(rows: &[&str]) -> Option<CopyKind> {
         return Some(CopyKind::NumberCardBack);
     }
     let has = |word: &&str| tidy.iter().any(|row| contains(row, word));
-    WORDS.iter().find(|(_, words)| words.iter().any(|word| has(word))).map(|&(kind, _)| kind)
+    WORDS.iter().find(|(_, words)| words.iter().any(has)).map(|&(kind, _)| kind)
 }
 
 /// Whether a row carries a text, but for a few letters.

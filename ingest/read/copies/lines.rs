@@ -277,9 +277,8 @@ impl Frame {
             }
         }
         let mut lines: Vec<Option<Span>> = vec![None; spans.len()];
-        for at in 0..spans.len() {
+        for (at, &span) in spans.iter().enumerate() {
             let of = root(&mut group, at);
-            let span = spans[at];
             lines[of] = Some(lines[of].map_or(span, |line| Span {
                 left: line.left.min(span.left),
                 right: line.right.max(span.right),
