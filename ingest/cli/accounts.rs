@@ -1,4 +1,5 @@
-//! `uketsuke accounts`: who may log in at the review desk. The first administrator is made here.
+//! `uketsuke accounts`: who may log in at the review desk, and which machines may ask it. The first
+//! administrator is made here.
 
 use std::io::{IsTerminal, Read};
 
@@ -6,7 +7,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{Common, OPERATOR, with_database};
+use super::{Common, OPERATOR, api_tokens, with_database};
 use crate::review::{AccountName, Password, PasswordHash, Role};
 use crate::store::accounts::{self, Change};
 
@@ -51,6 +52,9 @@ enum Command {
     },
     /// Show all accounts: name, role, and whether it may log in
     List,
+    /// Tokens of machines that use the API
+    #[command(subcommand)]
+    Token(api_tokens::Command),
 }
 
 pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
@@ -68,6 +72,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
         }
         Command::Enable { name } => change(common, &name, Change { active: Some(true), ..Change::default() }),
         Command::List => list(common),
+        Command::Token(command) => api_tokens::run(common, command),
     }
 }
 

@@ -2,6 +2,7 @@
 //! to stdout, progress and errors to stderr; the exit code is 0, 1 (it failed) or 2 (wrong usage).
 
 mod accounts;
+mod api_tokens;
 mod applications;
 mod audit;
 mod backup;

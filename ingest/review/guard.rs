@@ -9,8 +9,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::routes::Access;
-use super::{Desk, DeskError};
+use super::{AccountName, ApiToken, Desk, DeskError, Scope};
 use crate::digest::Sha256;
+use crate::store::api_tokens;
 use crate::store::sessions::{self, Visitor};
 
 /// What the browser keeps of a session: 32 random bytes, in hexadecimal digits.
@@ -24,14 +25,19 @@ const UNATTENDED_HEADER: &str = "x-unattended";
 /// The header that scripts of ours send with what changes something; other sites cannot read it.
 pub(super) const CSRF_HEADER: &str = "x-csrf-token";
 
+/// 256 random bits in hexadecimal digits.
+pub(super) fn random_digits() -> Result<String, DeskError> {
+    use rand::TryRngCore;
+    let mut bytes = [0; 32];
+    rand::rngs::OsRng
+        .try_fill_bytes(&mut bytes)
+        .map_err(|_| DeskError::Inside("the system gave no random bytes for a token"))?;
+    Ok(hex::encode(bytes))
+}
+
 impl Token {
     pub fn new() -> Result<Self, DeskError> {
-        use rand::TryRngCore;
-        let mut bytes = [0; 32];
-        rand::rngs::OsRng
-            .try_fill_bytes(&mut bytes)
-            .map_err(|_| DeskError::Inside("the system gave no random bytes for a session"))?;
-        Ok(Self(hex::encode(bytes)))
+        random_digits().map(Self)
     }
 
     /// The one that the browser came with.
@@ -74,11 +80,11 @@ fn cookie_name(desk: &Desk) -> &'static str {
 }
 
 pub(super) async fn guard(
-    State((desk, access)): State<(Desk, Access)>,
+    State((desk, access, scopes)): State<(Desk, Access, &'static [Scope])>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    match admit(&desk, access, &mut request).await {
+    match admit(&desk, access, scopes, &mut request).await {
         Ok(()) => next.run(request).await,
         Err(error) => {
             let is_page = !request.uri().path().starts_with("/api/");
@@ -91,7 +97,12 @@ pub(super) async fn guard(
     }
 }
 
-async fn admit(desk: &Desk, access: Access, request: &mut Request) -> Result<(), DeskError> {
+async fn admit(
+    desk: &Desk,
+    access: Access,
+    scopes: &[Scope],
+    request: &mut Request,
+) -> Result<(), DeskError> {
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     if changes && !is_of_this_site(request.headers()) {
         return Err(DeskError::Forbidden);
@@ -101,6 +112,12 @@ async fn admit(desk: &Desk, access: Access, request: &mut Request) -> Result<(),
         Access::LoggedIn => None,
         Access::Only(roles) => Some(roles),
     };
+    // A machine says who it is with every request, so no other site can have it ask: there is no CSRF.
+    if let Some(token) = ApiToken::of(request.headers()) {
+        let visitor = machine(desk, &token?, scopes).await?;
+        request.extensions_mut().insert(visitor);
+        return Ok(());
+    }
     let token = Token::of(desk, request.headers()).ok_or(DeskError::NotLoggedIn)?;
     let attended = !request.headers().contains_key(UNATTENDED_HEADER);
     let visitor: Visitor = sessions::visitor(&desk.database, token.digest(), desk.limits(), attended)
@@ -119,6 +136,14 @@ async fn admit(desk: &Desk, access: Access, request: &mut Request) -> Result<(),
     request.extensions_mut().insert(visitor);
     request.extensions_mut().insert(token);
     Ok(())
+}
+
+/// The machine whose token it is, if one of its scopes is one of the route's.
+async fn machine(desk: &Desk, token: &ApiToken, scopes: &[Scope]) -> Result<Visitor, DeskError> {
+    let holder = api_tokens::holder(&desk.database, token.digest()).await?;
+    let (name, held) = holder.ok_or(DeskError::NotLoggedIn)?;
+    let scope = scopes.iter().find(|scope| held.contains(scope)).ok_or(DeskError::Forbidden)?;
+    Ok(Visitor { account: AccountName::of_machine(&name), role: scope.role() })
 }
 
 /// What the browser says of where a request comes from; programs that are no browsers say nothing.

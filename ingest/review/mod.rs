@@ -25,6 +25,7 @@ mod qa;
 mod reference;
 mod role;
 pub mod routes;
+mod scope;
 mod settling;
 mod shell;
 mod task_view;
@@ -43,6 +44,7 @@ pub use mask::{MaskError, normalise};
 pub use password::{Password, PasswordError, PasswordHash};
 pub use plan::{plan, plan_fields};
 pub use role::{AccountName, AccountNameError, Role};
+pub use scope::{ApiToken, Scope, ScopeError};
 
 use crate::form::Forms;
 use crate::reference::BankTable;

@@ -24,6 +24,7 @@ fn describe() -> Value {
             .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
             .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
             .collect();
+        let scopes: Vec<&str> = route.scopes.iter().map(|scope| scope.name()).collect();
         let mut operation = json!({
             "summary": route.summary,
             "description": match route.access {
@@ -34,6 +35,7 @@ fn describe() -> Value {
                     format!("Roles: {}.", names.join(", "))
                 }
             },
+            "x-scopes": scopes,
             "parameters": parameters,
             "responses": {
                 "200": { "description": "Done" },
@@ -58,7 +60,8 @@ fn describe() -> Value {
             "title": "uketsuke review desk",
             "version": env!("CARGO_PKG_VERSION"),
             "description": format!(
-                "A session's cookie comes with `login`; whatever is no GET sends its `csrf` as {CSRF_HEADER}."
+                "A session's cookie comes with `login`; whatever is no GET sends its `csrf` as {CSRF_HEADER}. \
+                 A machine sends its token as `Authorization: Bearer`, and has the operations of its scopes."
             ),
         },
         "paths": paths,

@@ -13,6 +13,11 @@ pub struct AccountName(String);
 pub struct AccountNameError;
 
 impl AccountName {
+    /// Names a machine in events: no account can have such a name.
+    pub(super) fn of_machine(token: &Self) -> Self {
+        Self(format!("token:{token}"))
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

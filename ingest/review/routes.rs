@@ -5,7 +5,7 @@ use axum::routing::{MethodRouter, get, post};
 use axum::{Router, middleware};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::{Desk, Role};
+use super::{Desk, Role, Scope};
 use super::{
     accounts, assets, board, escalation, group, guard, inquiry, keyers, login, openapi, picture, qa,
     reference, shell,
@@ -38,6 +38,8 @@ pub struct Route {
     pub path: &'static str,
     pub access: Access,
     pub summary: &'static str,
+    /// Of machines that may have it, too.
+    pub scopes: &'static [Scope],
     pub(super) input: Option<SchemaOf>,
     pub(super) output: Option<SchemaOf>,
     to: MethodRouter<Desk>,
@@ -45,15 +47,19 @@ pub struct Route {
 
 impl Route {
     fn get(path: &'static str, access: Access, summary: &'static str, to: MethodRouter<Desk>) -> Self {
-        Self { method: Method::GET, path, access, summary, input: None, output: None, to }
+        Self { method: Method::GET, path, access, summary, scopes: &[], input: None, output: None, to }
     }
 
     fn post(path: &'static str, access: Access, summary: &'static str, to: MethodRouter<Desk>) -> Self {
-        Self { method: Method::POST, path, access, summary, input: None, output: None, to }
+        Self { method: Method::POST, path, access, summary, scopes: &[], input: None, output: None, to }
     }
 
     fn takes<T: JsonSchema>(self) -> Self {
         Self { input: Some(|generator| generator.subschema_for::<T>()), ..self }
+    }
+
+    fn machines(self, scopes: &'static [Scope]) -> Self {
+        Self { scopes, ..self }
     }
 
     fn gives<T: JsonSchema>(self) -> Self {
@@ -93,7 +99,8 @@ pub fn routes() -> Vec<Route> {
         Route::get("/rescans", ON_RESCANS, "Sheets to be scanned again", get(shell::page)),
         Route::get("/inquiry", ON_INQUIRIES, "The inquiry desk", get(shell::page)),
         Route::get("/accounts", ON_ACCOUNTS, "Accounts", get(shell::page)),
-        Route::get("/api/v1/openapi.json", LoggedIn, "This description", get(openapi::document)),
+        Route::get("/api/v1/openapi.json", LoggedIn, "This description", get(openapi::document))
+            .machines(&Scope::ALL),
         Route::post("/api/v1/login", Anyone, "Log in", post(login::log_in))
             .takes::<login::Credentials>()
             .gives::<login::Me>(),
@@ -158,8 +165,11 @@ pub fn routes() -> Vec<Route> {
             .gives::<qa::Looked>(),
         Route::post("/api/v1/tasks/{id}/settle", Only(&[Qa]), "Say which of two is right", post(qa::settle))
             .takes::<qa::Verdict>(),
-        Route::get("/api/v1/qa", ON_BOARD, "What second looks said", get(qa::rates)).gives::<qa::Rates>(),
+        Route::get("/api/v1/qa", ON_BOARD, "What second looks said", get(qa::rates))
+            .machines(&[Scope::Board])
+            .gives::<qa::Rates>(),
         Route::get("/api/v1/rescans", ON_RESCANS, "Sheets to be scanned again", get(unassigned::rescans))
+            .machines(&[Scope::Board])
             .gives::<unassigned::Rescans>(),
         Route::get(
             "/api/v1/missing-pages",
@@ -167,6 +177,7 @@ pub fn routes() -> Vec<Route> {
             "Pages that captures lack",
             get(unassigned::missing_pages),
         )
+        .machines(&[Scope::Board])
         .gives::<unassigned::MissingPages>(),
         Route::post(
             "/api/v1/rescans/settle",
@@ -179,11 +190,14 @@ pub fn routes() -> Vec<Route> {
             .takes::<reference::Typed>()
             .gives::<reference::Choices>(),
         Route::post("/api/v1/search", ON_INQUIRIES, "Look for applications", post(inquiry::search))
+            .machines(&[Scope::Inquiry])
             .takes::<inquiry::Search>()
             .gives::<inquiry::FoundAll>(),
         Route::get("/api/v1/applications/{id}", ON_INQUIRIES, "How one stands", get(inquiry::status))
+            .machines(&[Scope::Inquiry])
             .gives::<inquiry::Status>(),
         Route::get("/api/v1/board", ON_BOARD, "How the work stands", get(board::board))
+            .machines(&[Scope::Board])
             .gives::<board::Board>(),
         Route::get("/api/v1/keyers", Only(&[Supervisor]), "How well people key", get(keyers::list))
             .gives::<keyers::Keyers>(),
@@ -202,8 +216,8 @@ const LARGEST_BODY: usize = 64 << 10;
 pub(super) fn router(desk: Desk) -> Router {
     routes()
         .into_iter()
-        .fold(Router::new(), |router, Route { path, access, to, .. }| {
-            let guarded = middleware::from_fn_with_state((desk.clone(), access), guard::guard);
+        .fold(Router::new(), |router, Route { path, access, scopes, to, .. }| {
+            let guarded = middleware::from_fn_with_state((desk.clone(), access, scopes), guard::guard);
             router.route(path, to.route_layer(guarded))
         })
         .layer(axum::extract::DefaultBodyLimit::max(LARGEST_BODY))

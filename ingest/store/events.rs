@@ -42,6 +42,9 @@ pub enum EventKind {
     AccountAdded,
     /// Its role, password, or whether it may log in.
     AccountChanged,
+    /// Of a machine that uses the API.
+    TokenAdded,
+    TokenRevoked,
     LoggedIn,
     LoginFailed,
     LoggedOut,
@@ -109,6 +112,8 @@ impl EventKind {
             Self::ErasureFinished => "erasure.finished",
             Self::AccountAdded => "account.added",
             Self::AccountChanged => "account.changed",
+            Self::TokenAdded => "token.added",
+            Self::TokenRevoked => "token.revoked",
             Self::LoggedIn => "login.succeeded",
             Self::LoginFailed => "login.failed",
             Self::LoggedOut => "logout",

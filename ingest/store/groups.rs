@@ -246,8 +246,8 @@ pub async fn submit(
         Ended::Not => return Ok(Said::Stale),
     }
     let said = sqlx::query(
-        "update doubtful_cell as cell set confirmed = not (place - 1 = any($2)), said_by = $3
-         from (select id, row_number() over (order by id) as place from doubtful_cell where group_id = $1) as shown
+        "update doubtful_cell as cell set confirmed = not (shown.number - 1 = any($2)), said_by = $3
+         from (select id, row_number() over (order by id) as number from doubtful_cell where group_id = $1) as shown
          where cell.id = shown.id and not cell.closed",
     )
     .bind(id.0)

@@ -30,7 +30,8 @@ pub async fn claim(
     // Any place among the decisions: the next one from there on that fits.
     let chosen = sqlx::query(
         "select application_id, capture_id::text, field from field_decision as d
-         where id >= (select coalesce(min(id) + floor(random() * (max(id) - min(id) + 1)), 0) from field_decision)
+         where id >= (select coalesce(min(id) + floor(random() * (max(id) - min(id) + 1))::bigint, 0)
+                       from field_decision)
            and manner in ('two_keys', 'adjudicated') and outcome in ('value', 'blank')
            and decided_at <= now() - $2
            and not exists (select from field_decision as newer

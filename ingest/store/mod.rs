@@ -9,6 +9,7 @@ pub mod acceptance;
 pub mod accounting;
 pub mod accounts;
 pub mod announcements;
+pub mod api_tokens;
 pub mod application_facts;
 pub mod applications;
 pub mod approvals;

@@ -124,6 +124,12 @@ impl Browser {
         }
     }
 
+    /// The window as it looks, as a PNG.
+    pub fn screenshot(&self) -> Vec<u8> {
+        let text = self.command("GET", "/screenshot", &json!({}));
+        unbase64(text.as_str().expect("a picture"))
+    }
+
     /// Waits until a text is on the page.
     pub fn sees(&self, text: &str) {
         self.until(&format!("document.body.innerText.includes({})", json!(text)));
@@ -157,4 +163,22 @@ impl Drop for Browser {
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
+}
+
+/// RFC 4648, clause 4.
+fn unbase64(text: &str) -> Vec<u8> {
+    let value = |byte: u8| match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=').collect();
+    let of_four = |four: &[u8]| -> Vec<u8> {
+        let bits = four.iter().fold(0u32, |bits, &digit| bits << 6 | u32::from(value(digit)))
+            << (6 * (4 - four.len()));
+        bits.to_be_bytes()[1..four.len()].to_vec()
+    };
+    digits.chunks(4).flat_map(of_four).collect()
 }

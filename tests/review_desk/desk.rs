@@ -16,7 +16,7 @@ use uketsuke::form::Forms;
 use uketsuke::publish::{Record, RecordField};
 use uketsuke::reference::BankTable;
 use uketsuke::review::{self, AccountName, Desk, Password, PasswordHash, Role};
-use uketsuke::score::{Certificate, Identified};
+use uketsuke::score::{Certificate, Identified, ScoreFiles};
 use uketsuke::settings::Settings;
 use uketsuke::store::captures::CaptureId;
 use uketsuke::store::objects::{LocalDirectory, ObjectKey, ObjectKind, ObjectStore};
@@ -70,6 +70,15 @@ impl DeskSite {
         Self::with(settings).await
     }
 
+    /// What the program has taken in, in its data folder.
+    pub async fn of_data(data: &Path, options: PgConnectOptions) -> Self {
+        let mut settings = settings();
+        (settings.review.qa_accepted_rate, settings.review.qa_decided_rate) = (1.0, 1.0);
+        let files = ScoreFiles::load(&settings.paths.calibration).expect("the shipped certificate");
+        let (folder, objects) = (tempfile::tempdir().expect("a folder"), data.join("objects"));
+        Self::over(options, folder, Some(&objects), settings, files.certificate).await
+    }
+
     /// QA looks at everything that was accepted, under that certificate.
     pub async fn under(certificate: Identified<Certificate>) -> Self {
         let mut settings = settings();
@@ -82,10 +91,21 @@ impl DeskSite {
     }
 
     async fn with_certificate(settings: Settings, certificate: Option<Identified<Certificate>>) -> Self {
-        let options = database::fresh_options().await;
-        let database = Database::open(options.clone()).await.expect("a database");
         let folder = tempfile::tempdir().expect("a folder");
-        let objects: Arc<dyn ObjectStore> = Arc::new(LocalDirectory::open(folder.path()).expect("a store"));
+        Self::over(database::fresh_options().await, folder, None, settings, certificate).await
+    }
+
+    /// A desk over a database, and the objects of another folder than its own where one is named.
+    async fn over(
+        options: PgConnectOptions,
+        folder: tempfile::TempDir,
+        objects: Option<&Path>,
+        settings: Settings,
+        certificate: Option<Identified<Certificate>>,
+    ) -> Self {
+        let database = Database::open(options.clone()).await.expect("a database");
+        let objects = LocalDirectory::open(objects.unwrap_or(folder.path())).expect("a store");
+        let objects: Arc<dyn ObjectStore> = Arc::new(objects);
         let forms = Arc::new(Forms::load_dir(&settings.paths.forms).expect("forms"));
         let banks = BankTable::load(&settings.paths.banks, &settings.paths.bank_aliases).ok().map(Arc::new);
         let desk = Desk::new(database.clone(), objects, forms, banks, certificate, &settings);

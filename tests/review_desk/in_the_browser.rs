@@ -13,13 +13,25 @@ use crate::readings::application;
 use crate::second_looks;
 
 /// A window with somebody logged in, by typing.
-fn window(site: &DeskSite, name: &str) -> Browser {
+pub fn window(site: &DeskSite, name: &str) -> Browser {
     let browser = Browser::start();
     browser.open(&format!("http://{}/", site.address));
     browser.until("document.activeElement?.id === 'name'");
     browser.keys(&format!("{name}\u{e004}{PASSWORD}{}", key::ENTER));
     browser.until("location.pathname !== '/login' && document.querySelector('header')");
     browser
+}
+
+/// Leaves the page, and waits until its tasks are given back.
+pub async fn leave(browser: &Browser, site: &DeskSite) {
+    browser.open("about:blank");
+    for _ in 0..200 {
+        if site.count("select count(*) from task where state = 'open' and holder is not null").await == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("a task was not given back");
 }
 
 async fn outcome(site: &DeskSite, serial: u64, field: &str) -> Option<Outcome> {
@@ -307,6 +319,8 @@ async fn many_characters_are_confirmed_at_once_and_the_odd_one_is_picked_out() {
         site.capture(application(serial), &[("application_date", "222222", 0.6)]).await;
     }
     let browser = window(&site, "k1");
+    browser.until(READY);
+    leave(&browser, &site).await;
     browser.open(&format!("http://{}/group", site.address));
     browser.until("document.querySelectorAll('.cell').length === 18");
     browser.until("document.activeElement?.matches('.cell')");

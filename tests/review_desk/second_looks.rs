@@ -37,7 +37,7 @@ pub async fn draw(site: &DeskSite) {
     running.await.expect("stopped");
 }
 
-fn call(person: &Person, task: &Value, what: &str, mut body: Value) -> crate::http::Answer {
+pub fn call(person: &Person, task: &Value, what: &str, mut body: Value) -> crate::http::Answer {
     body["epoch"] = task["epoch"].clone();
     person.post(&format!("/api/v1/tasks/{}/{what}", task["id"]), &body)
 }

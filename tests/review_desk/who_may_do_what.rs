@@ -1,9 +1,12 @@
 //! The review desk lets in who has an account, gives each role what the table of routes says, and nothing
 //! else: tried with every route and every role, and in the ways in which it would be attacked.
 
+use std::time::Duration;
+
 use serde_json::json;
-use uketsuke::review::Role;
 use uketsuke::review::routes::{Access, Route, routes};
+use uketsuke::review::{ApiToken, Role, Scope};
+use uketsuke::store::api_tokens;
 
 use crate::desk::{DeskSite, PASSWORD, Person};
 use crate::http::ask;
@@ -219,4 +222,72 @@ async fn an_oversized_body_is_refused_before_it_is_read() {
         let answer = ask(site.address, "POST", path, &headers, huge.as_bytes());
         assert!(matches!(answer.status, 401 | 413), "{path}: {}", answer.status);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_has_the_routes_of_its_scopes_and_no_others() {
+    let site = DeskSite::start().await;
+    let token = async |name: &str, scopes: &[Scope]| {
+        let (name, token) = (name.parse().expect("a name"), ApiToken::new().expect("random"));
+        let hour = Duration::from_secs(3600);
+        assert!(
+            api_tokens::add(&site.database, "test", &name, token.digest(), scopes, hour)
+                .await
+                .expect("added")
+        );
+        token.reveal().to_owned()
+    };
+    let ask_with = |route: &Route, bearer: &str| {
+        let headers = [("Authorization", bearer), ("Content-Type", "application/json")];
+        ask(site.address, route.method.as_str(), &path_of(route), &headers, b"{}")
+    };
+    for scope in Scope::ALL {
+        let token = token(scope.name(), &[scope]).await;
+        for route in routes().iter().filter(|route| route.access != Access::Anyone) {
+            let status = ask_with(route, &format!("Bearer {token}")).status;
+            // Pages send whoever may not have them elsewhere.
+            let turned_away = if route.path.starts_with("/api/") { status == 403 } else { status == 303 };
+            assert_eq!(turned_away, !route.scopes.contains(&scope), "{scope:?} {}: {status}", route.path);
+        }
+    }
+    let board = routes().into_iter().find(|route| route.path == "/api/v1/board").expect("a route");
+    let (gone, late) = (token("gone", &[Scope::Board]).await, token("late", &[Scope::Board]).await);
+    assert!(
+        api_tokens::revoke(&site.database, "test", &"gone".parse().expect("a name")).await.expect("revoked")
+    );
+    site.execute(
+        "update api_token set created_at = now() - interval '2 days', expires_at = now() - interval '1 day'
+         where name = 'late'",
+    )
+    .await;
+    let forged = format!("uketsuke_{}", "0".repeat(64));
+    for bearer in [
+        format!("Bearer {gone}"),
+        format!("Bearer {late}"),
+        format!("Bearer {forged}"),
+        "Basic eDp5".to_owned(),
+    ] {
+        assert_eq!(ask_with(&board, &bearer).status, 401, "{bearer}");
+    }
+    // Nobody gets in with a token that does not hold by having a session besides.
+    let supervisor = site.person("s1", Role::Supervisor).await;
+    let headers = [("Authorization", "Bearer x"), ("Cookie", supervisor.cookie.as_str())];
+    assert_eq!(ask(site.address, "GET", "/api/v1/board", &headers, b"").status, 401);
+    // What a machine did is told by its own name, and the token is nowhere.
+    let used = token("used", &[Scope::Inquiry]).await;
+    let search = routes().into_iter().find(|route| route.path == "/api/v1/search").expect("a route");
+    let headers =
+        [("Authorization", format!("Bearer {used}")), ("Content-Type", "application/json".to_owned())];
+    let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let body = json!({ "application_id": application(1) }).to_string();
+    assert_eq!(ask(site.address, "POST", search.path, &headers, body.as_bytes()).status, 200);
+    let told = "select count(*) from event where kind = 'search.made' and actor = 'token:used'";
+    assert_eq!(site.count(told).await, 1);
+    let kept =
+        sqlx::query_scalar::<_, i64>("select count(*) from event where event::text like '%' || $1 || '%'")
+            .bind(&used[9..])
+            .fetch_one(&mut site.sql().await)
+            .await
+            .expect("a count");
+    assert_eq!(kept, 0);
 }

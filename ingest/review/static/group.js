@@ -32,9 +32,9 @@ async function begin(found) {
   cells = Array.from({ length: count }, (_, place) => cell(image, place, character));
   const read = character ? make("strong", { class: "read" }, character) : make("strong", { class: "read" }, text("outcome_blank"));
   show(main, make("section", { class: "card" },
-    make("h1", {}, text("group_title"), " ", read, make("span", { class: "tag" }, text("group_cells", count))),
+    make("h1", {}, read, text("group_title"), make("span", { class: "tag" }, text("group_cells", count))),
     make("p", { class: "quiet" }, text("group_more")),
-    make("div", { class: "grid", role: "group", "aria-label": text("group_title") }, cells),
+    make("div", { class: "grid", role: "group", "aria-label": text("kind_group") }, cells),
     make("div", { class: "row" },
       make("button", { type: "button", class: "primary", onclick: submit }, make("kbd", {}, "Enter"), text("group_confirm")),
       make("span", { class: "state", id: "odd", role: "status" }))));

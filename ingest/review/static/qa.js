@@ -98,13 +98,13 @@ async function tellRates() {
     make("td", { class: "number" }, rate.estimate === null ? "—" : percent(rate.estimate)),
     make("td", { class: "number" }, `${percent(rate.low)} – ${percent(rate.high)}`),
     make("td", { class: "number" }, rate.promised === null ? "—" : text("promised_below", percent(rate.promised))));
-  show(rates, make("h2", {}, text("qa_rates")), make("p", { class: "quiet" }, text("qa_rates_more")),
-    make("table", {}, make("thead", {}, make("tr", {}, ["qa_field", "qa_waiting", "qa_judged", "qa_errors", "qa_estimate", "qa_bounds", "qa_promised"].map((key) => make("th", { scope: "col" }, text(key))))),
+  show(rates, make("h2", {}, text("qa_rates")), certificate(answer.promise), make("p", { class: "quiet" }, text("qa_rates_more")),
+    make("table", {}, make("thead", {}, make("tr", {}, ["qa_field", "qa_waiting", "qa_judged", "qa_errors", "qa_estimate", "qa_bounds", "qa_promised"].map((key, place) => make("th", { scope: "col", class: place ? "number" : "" }, text(key))))),
       make("tbody", {}, answer.rates.map(row))),
-    certificate(answer.promise),
-    control(text("chart_machine"), answer.days.filter((day) => day.by_machine), answer.promise?.target_risk),
-    control(text("chart_people"), answer.days.filter((day) => !day.by_machine)));
+    make("div", { class: "plots" },
+      control(text("chart_machine"), answer.days.filter((day) => day.by_machine), answer.promise?.target_risk),
+      control(text("chart_people"), answer.days.filter((day) => !day.by_machine))));
 }
 
-show(main, make("div", { class: "sorting" }, stage, rates));
+show(main, stage, rates);
 next();

@@ -33,3 +33,14 @@ create table known_answer (
     unique (account, capture_id, field),
     check ((is_right is null) = (answered_at is null))
 );
+
+-- Tokens of machines that use the API. The token itself is with the machine only.
+create table api_token (
+    name text primary key check (name ~ '^[a-z0-9][a-z0-9._-]{0,31}$'),
+    token_sha256 bytea not null unique check (octet_length(token_sha256) = 32),
+    scopes text[] not null check (cardinality(scopes) >= 1 and scopes <@ array['inquiry', 'board']),
+    created_at timestamptz not null default now(),
+    expires_at timestamptz not null check (expires_at > created_at),
+    revoked_at timestamptz,
+    used_at timestamptz
+);
