@@ -9,6 +9,7 @@ mod browser;
 #[path = "../support/database.rs"]
 mod database;
 mod desk;
+mod every_page_can_be_read;
 mod http;
 mod in_the_browser;
 #[path = "../support/money.rs"]

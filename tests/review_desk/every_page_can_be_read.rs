@@ -1,0 +1,196 @@
+//! Every page, with something on it, as each role sees it: its texts stand out enough from what is behind them
+//! (WCAG AA), and nothing on it is kept from being loaded.
+//!
+//! `UKETSUKE_SCREENSHOTS=docs/images cargo test --test review_desk pages_of_the_samples -- --ignored` makes the
+//! pictures of docs/review.md, from the samples.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use uketsuke::review::Role;
+use uketsuke::store::Database;
+use uketsuke::store::private_postgres::PrivatePostgres;
+
+use crate::browser::{Browser, key};
+use crate::desk::DeskSite;
+use crate::in_the_browser::{leave, window};
+use crate::readings::application;
+use crate::second_looks::{self, call, certificate};
+use crate::site::{Site, repository, sample_register};
+
+fn visit(browser: &Browser, site: &DeskSite, page: &str, there: &str) {
+    browser.open(&format!("http://{}/{page}", site.address));
+    browser.until(there);
+}
+
+fn legible(browser: &Browser, page: &str) {
+    let measured = browser.run(include_str!("contrast.js"));
+    assert!(measured["measured"].as_u64().is_some_and(|count| count > 10), "{page}: {measured}");
+    assert_eq!(measured["found"], json!([]), "{page}");
+    assert_eq!(browser.complaints(), Vec::<String>::new(), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_texts_stand_out_from_what_is_behind_them() {
+    let site = DeskSite::under(certificate()).await;
+    for role in Role::ALL {
+        site.account(role.name(), role).await;
+    }
+    site.account("q2", Role::Qa).await;
+    site.register(&[(application(1), "横浜 花子", "ヨコハマ ハナコ")]).await;
+    // What QA finds wrong twice revokes the certificate.
+    for serial in 1..=2 {
+        site.capture(application(serial), &[("phone", "0451234567", 0.9999)]).await;
+    }
+    second_looks::draw(&site).await;
+    let qa = site.log_in("q2");
+    for _ in 0..2 {
+        let sample = qa.claim(&[]);
+        assert_eq!(call(&qa, &sample, "look", json!({ "outcome": "illegible" })).status, 200);
+        assert_eq!(call(&qa, &sample, "settle", json!({ "wrong": true })).status, 200);
+    }
+    site.capture(application(3), &[("phone", "0457654321", 0.9999)]).await;
+    second_looks::draw(&site).await;
+    site.unassigned(application(4), application(5)).await;
+    site.capture_as(application(1), &[("phone", "0451234568", 0.6)], true).await;
+    let doubtful =
+        [("application_date", "777777", 0.6), ("account_route", "bank", 0.6), ("phone", "0457654321", 0.95)];
+    site.capture(application(6), &doubtful).await;
+
+    let browser = window(&site, "reviewer");
+    visit(&browser, &site, "work", "document.activeElement?.matches('.entry, .options')");
+    legible(&browser, "work");
+    browser.keys(key::PAGE_DOWN);
+    browser.until("document.querySelector('dialog.viewer[open]')");
+    legible(&browser, "work, the whole page");
+    browser.keys(key::ESCAPE);
+    browser.keys(key::F9);
+    browser.until("document.querySelector('dialog[open] textarea')");
+    legible(&browser, "work, a question to the municipality");
+    browser.open("about:blank");
+    visit(&browser, &site, "pages", "document.querySelector('.strip')");
+    legible(&browser, "pages");
+    visit(&browser, &site, "rescans", "document.querySelector('h1')");
+    legible(&browser, "rescans");
+    visit(&browser, &site, "inquiry", "document.activeElement?.id === 'wanted'");
+    browser.keys(&format!("{}{}", application(1), key::ENTER));
+    browser.until("document.querySelector('.answer')");
+    legible(&browser, "inquiry");
+    leave(&browser, &site).await;
+    drop(browser);
+    for (name, page, there) in [
+        ("keyer", "group", "document.querySelector('.cell')"),
+        ("supervisor", "board", "document.querySelector('.revoked')"),
+        ("supervisor", "keyers", "document.querySelector('h1')"),
+        ("qa", "qa", "document.querySelector('.out, .in') && document.activeElement?.matches('.entry')"),
+        ("municipality", "escalations", "document.querySelector('h1')"),
+        ("administrator", "accounts", "document.querySelector('table')"),
+    ] {
+        let browser = window(&site, name);
+        browser.until("document.querySelector('main').childElementCount");
+        leave(&browser, &site).await;
+        visit(&browser, &site, page, there);
+        legible(&browser, page);
+        // In English, too.
+        browser.run("document.cookie = 'uketsuke_language=en; path=/'");
+        leave(&browser, &site).await;
+        visit(&browser, &site, page, there);
+        legible(&browser, page);
+    }
+}
+
+/// Judgements of two weeks, few of them against what stood.
+const JUDGED: [&str; 3] = [
+    "update task set state = 'withdrawn', holder = null, leased_until = null
+     where state = 'open' and kind in ('verify', 'key', 'group', 'escalation')",
+    "insert into qa_judgement (task_id, outcome, judged_by, judged_at)
+     select task_id, case when task_id % 37 = 5 then 'wrong' else 'right' end, 'qa-2',
+            now() - (task_id % 14) * interval '1 day'
+     from qa_sample where task_id <> (select max(task_id) from qa_sample where field = 'phone')",
+    "update task set state = 'done', done_at = now(), done_by = 'qa-2'
+     where id in (select task_id from qa_judgement)",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "makes the pictures of the documentation"]
+async fn pages_of_the_samples() {
+    let Some(out) = std::env::var_os("UKETSUKE_SCREENSHOTS").map(PathBuf::from) else {
+        panic!("UKETSUKE_SCREENSHOTS names the folder for the pictures");
+    };
+    let taken = Site::new(Path::new(env!("CARGO_BIN_EXE_uketsuke")), "[read]\nline_models = true");
+    let (register, again) = (sample_register(), taken.folder().join("again"));
+    let again = again.to_str().expect("UTF-8");
+    taken.run(&["register", "import", &register]);
+    let samples = repository().join("samples/scans");
+    taken.run(&["ingest", samples.to_str().expect("UTF-8"), "--accept-provisional"]);
+    // Some letters come twice.
+    let simulate = ["simulate", "--register", &register, "--out", again, "--seed", "5", "--count", "2"];
+    taken.run(&simulate);
+    taken.run(&["ingest", again, "--accept-provisional"]);
+    let server = PrivatePostgres::start(&taken.data()).expect("the private server");
+    let options = server.connect_options().database(Database::PRIVATE);
+    let site = DeskSite::of_data(&taken.data(), options).await;
+    for role in Role::ALL {
+        site.account(&format!("{}-1", role.name()), role).await;
+    }
+    for (name, role) in [("keyer-2", Role::Keyer), ("reviewer-2", Role::Reviewer), ("qa-2", Role::Qa)] {
+        site.account(name, role).await;
+    }
+    let take = |browser: &Browser, name: &str| {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        std::fs::write(out.join(format!("review-{name}.png")), browser.screenshot()).expect("written");
+    };
+    let loaded = "[...document.images].every((image) => image.complete && image.naturalWidth)";
+    let entry = "document.activeElement?.matches('.entry, .options') && document.querySelector('img.crop')";
+    let browser = window(&site, "reviewer-1");
+    visit(&browser, &site, "work", &format!("{entry} && {loaded}"));
+    take(&browser, "verify");
+    for (kind, name) in [("page", "page"), ("duplicate", "duplicates")] {
+        // One kind at a time: the other is put off.
+        sqlx::query(
+            "update task set state = case when kind = $1 then 'open' else 'withdrawn' end, holder = null,
+                                     leased_until = null where kind in ('page', 'duplicate')",
+        )
+        .bind(kind)
+        .execute(&mut site.sql().await)
+        .await
+        .expect("put off");
+        browser.open("about:blank");
+        visit(&browser, &site, "pages", &format!("document.querySelector('.strip') && {loaded}"));
+        take(&browser, name);
+    }
+    visit(&browser, &site, "inquiry", "document.activeElement?.id === 'wanted'");
+    let id: String =
+        sqlx::query_scalar("select application_id from capture where seq = 2 order by id limit 1")
+            .fetch_one(&mut site.sql().await)
+            .await
+            .expect("a letter that came twice");
+    browser.keys(&format!("{id}{}", key::ENTER));
+    browser.until("document.querySelector('.answer')");
+    take(&browser, "inquiry");
+    leave(&browser, &site).await;
+    drop(browser);
+    let browser = window(&site, "keyer-1");
+    browser.until(entry);
+    leave(&browser, &site).await;
+    visit(&browser, &site, "group", "document.activeElement?.matches('.cell')");
+    take(&browser, "group");
+    leave(&browser, &site).await;
+    drop(browser);
+    for statement in &JUDGED[..1] {
+        site.execute(statement).await;
+    }
+    second_looks::draw(&site).await;
+    for statement in &JUDGED[1..] {
+        site.execute(statement).await;
+    }
+    for (name, page, there) in [
+        ("qa-1", "qa", "document.querySelector('.in') && document.activeElement?.matches('.entry')"),
+        ("supervisor-1", "board", "document.querySelector('.quality')"),
+        ("administrator-1", "accounts", "document.querySelector('table')"),
+    ] {
+        let browser = window(&site, name);
+        visit(&browser, &site, page, &format!("{there} && {loaded}"));
+        take(&browser, page);
+    }
+}
