@@ -14,6 +14,7 @@
 //! - [`pipeline`]: the one place that says the order of the stages.
 //! - [`review`]: the web application of the people who verify, key and look up.
 //! - [`approve`]: what may be paid, and the state that an application is in.
+//! - [`letter`]: what an applicant is asked to mend, with the form to send back.
 //! - [`export`]: transfer files for the bank, and what checks them.
 //! - [`public_page`]: 13 digits in, one sentence out.
 //!
@@ -40,6 +41,7 @@ pub mod geometry;
 pub mod identify;
 pub mod intake;
 pub mod kana;
+pub mod letter;
 pub mod metrics;
 pub mod page;
 pub mod pipeline;

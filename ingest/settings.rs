@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::check::Rules;
 use crate::form::Symbology;
+use crate::geometry::RectMm;
 use crate::reference::BankTable;
 
 const DEFAULTS: &str = include_str!("../config/uketsuke.toml");
@@ -31,6 +32,7 @@ pub struct Settings {
     pub score: Score,
     pub publish: Publish,
     pub public_page: PublicPage,
+    pub letters: Letters,
     pub objects: Objects,
     pub readers: Readers,
     pub jobs: Jobs,
@@ -147,6 +149,37 @@ pub struct PublicPage {
     pub per_client_minute: u32,
     pub all_per_second: u32,
     pub behind_proxy: bool,
+}
+
+/// What stands on deficiency letters beside what the form and the register say.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Letters {
+    pub sender: String,
+    pub office: String,
+    pub reply_within_days: u32,
+    /// Left, top, width and height of the envelope's window as it lies over the letter, in millimetres.
+    window: [f64; 4],
+}
+
+impl Letters {
+    /// What is shown however the letter lies in its envelope.
+    const PLAY_MM: f64 = 5.0;
+
+    fn check(&self) -> Result<(), &'static str> {
+        let RectMm { x, y, w, h } = self.address();
+        // The customer barcode is 64 mm wide where it is smallest; the letter begins 70 mm down the page.
+        let fits = x >= 5.0 && y >= 5.0 && w >= 64.0 && h >= 30.0 && x + w <= 120.0 && y + h <= 68.0;
+        let message = "letters: the window is at least 74 × 40 mm, and ends 125 mm from the left and 73 mm from \
+                       the top at most";
+        if fits { Ok(()) } else { Err(message) }
+    }
+
+    /// Where the address is printed.
+    pub fn address(&self) -> RectMm {
+        let [x, y, w, h] = self.window;
+        RectMm { x, y, w, h }.grown(-Self::PLAY_MM)
+    }
 }
 
 /// How objects are kept: encrypted or not, and what S3 needs to be told.
@@ -345,6 +378,7 @@ impl Settings {
         if !rates.iter().all(|rate| (0.0..=1.0).contains(rate)) {
             return Err(invalid("review: the qa_ rates and seed_rate are from 0 to 1".to_owned()));
         }
+        settings.letters.check().map_err(|message| invalid(message.to_owned()))?;
         settings.objects.check().map_err(|message| invalid(message.to_owned()))?;
         settings.retention.check().map_err(|message| invalid(message.to_owned()))?;
         let home = path.parent().and_then(Path::parent).unwrap_or(Path::new(""));
@@ -438,6 +472,14 @@ mod tests {
             "[objects]\nencryption = \"rot13\"",
         ] {
             assert!(Settings::from_text(text, Path::new("config/a.toml")).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_window_that_an_address_does_not_fit_into_is_refused() {
+        for window in ["[20, 13, 60, 45]", "[120, 13, 80, 45]", "[20, 60, 90, 45]"] {
+            let text = format!("[letters]\nwindow = {window}");
+            assert!(Settings::from_text(&text, Path::new("config/a.toml")).is_err(), "{window}");
         }
     }
 

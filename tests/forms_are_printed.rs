@@ -5,13 +5,19 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
+use std::sync::LazyLock;
 
+use chrono::NaiveDate;
 use pdfium_render::prelude::*;
 use uketsuke::application_id::ApplicationId;
-use uketsuke::form::print::{Progress, pdf_of, write_pdf, write_specimen};
+use uketsuke::approve::{Deficiency, ReturnReason};
+use uketsuke::check::{Defect, FindingCode};
+use uketsuke::form::print::{Part, Progress, pdf_of, write_parts, write_pdf, write_specimen};
 use uketsuke::form::{Form, Forms, SymbolRole, Symbology};
 use uketsuke::identify::PageCode;
+use uketsuke::letter::Letter;
 use uketsuke::register::Household;
+use uketsuke::settings::Settings;
 
 fn forms() -> Forms {
     Forms::load_dir(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config/forms")).expect("the shipped forms")
@@ -29,6 +35,15 @@ fn household(serial: u64) -> Household {
         amount: 200_000,
         further: BTreeMap::new(),
     }
+}
+
+/// Bound once a process.
+fn pdfium() -> &'static Pdfium {
+    static PDFIUM: LazyLock<Pdfium> = LazyLock::new(|| {
+        let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("vendor/libpdfium.so");
+        Pdfium::new(Pdfium::bind_to_library(library).expect("run scripts/setup"))
+    });
+    &PDFIUM
 }
 
 /// The pages of a PDF at 200 dpi, the coarsest that scanners deliver.
@@ -77,11 +92,10 @@ fn zbar(image: &image::GrayImage, form: &Form, page: usize) -> Vec<String> {
 
 #[test]
 fn both_decoders_read_every_symbol_of_every_page_at_200_dpi() {
-    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("vendor/libpdfium.so");
-    let pdfium = Pdfium::new(Pdfium::bind_to_library(library).expect("run scripts/setup"));
+    let pdfium = pdfium();
     for form in forms().iter() {
         let households = [household(1), household(987_654_321_098)];
-        let pages = render(&pdfium, &pdf_of(form, &households).expect("printed"));
+        let pages = render(pdfium, &pdf_of(form, &households).expect("printed"));
         assert_eq!(pages.len(), 2 * form.pages.len());
         for (index, image) in pages.iter().enumerate() {
             let (applicant, number) = (index / form.pages.len(), index % form.pages.len());
@@ -247,4 +261,107 @@ fn the_layout_is_that_of_the_contract() {
     sorted.sort_unstable();
     expected.sort_unstable();
     assert_eq!(sorted, expected);
+}
+
+/// Everything that an applicant can be asked for.
+fn all_deficiencies() -> Vec<Deficiency> {
+    use FindingCode::{
+        AccountNumber, AccountRoute, AccountTypeMissing, BankUnknown, BranchUnknown, DateImplausible,
+        Declined, HolderBlank, HolderNotLegal, MissingPage, SignatureMissing, YuchoNumber,
+    };
+    let finding = |(page, code, defect)| Deficiency::Finding { page, code, defect: Some(defect) };
+    let mut all: Vec<Deficiency> = [
+        (1, SignatureMissing, Defect::D01),
+        (1, DateImplausible, Defect::D02),
+        (1, Declined, Defect::D14),
+        (1, AccountRoute, Defect::D03),
+        (1, AccountRoute, Defect::D12),
+        (1, BankUnknown, Defect::D04),
+        (1, BranchUnknown, Defect::D04),
+        (1, AccountTypeMissing, Defect::D03),
+        (1, AccountNumber, Defect::D05),
+        (1, YuchoNumber, Defect::D05),
+        (1, HolderBlank, Defect::D06),
+        (1, HolderNotLegal, Defect::D06),
+        (1, MissingPage, Defect::D19),
+        (2, MissingPage, Defect::D10),
+    ]
+    .map(finding)
+    .into();
+    let at = chrono::DateTime::UNIX_EPOCH;
+    all.extend(ReturnReason::ALL.map(|reason| Deficiency::Returned { page: 1, reason, at }));
+    all.extend(
+        ["account_holder_kana", "bank_name"]
+            .map(|field| Deficiency::Field { page: 1, field: field.to_owned() }),
+    );
+    all
+}
+
+/// The letter with its return form, and how many pages of it are the letter's.
+fn letter(form: &Form, household: &Household, deficiencies: &[Deficiency]) -> (Vec<u8>, usize) {
+    let letter = Letter { household, form, deficiencies, number: 1 };
+    let settings = Settings::load(None).expect("shipped settings");
+    let date = NaiveDate::from_ymd_opt(2020, 7, 1).expect("a date");
+    let parts = || letter.parts(date, &settings.letters).into_iter();
+    let leaves = parts().filter(|part| matches!(part, Part::Leaf(_))).count();
+    let mut pdf = Vec::new();
+    let report = write_parts("letter", parts, &mut pdf).expect("printed");
+    assert_eq!((report.pages as usize, report.lacking_characters), (leaves + form.pages.len(), 0));
+    (pdf, leaves)
+}
+
+/// The text of every page, without what breaks its lines.
+fn texts(pdfium: &Pdfium, pdf: &[u8]) -> Vec<String> {
+    let document = pdfium.load_pdf_from_byte_slice(pdf, None).expect("a PDF");
+    let text = |page: PdfPage<'_>| page.text().expect("a text").all();
+    document.pages().iter().map(|page| text(page).split_whitespace().collect()).collect()
+}
+
+#[test]
+fn a_letter_says_what_is_missing_and_its_return_form_carries_the_same_id() {
+    let pdfium = pdfium();
+    let household = household(4711);
+    let id = household.application_id.to_string();
+    for form in forms().iter() {
+        let one =
+            [Deficiency::Finding { page: 1, code: FindingCode::SignatureMissing, defect: Some(Defect::D01) }];
+        let (pdf, leaves) = letter(form, &household, &one);
+        assert_eq!(leaves, 1);
+        let told = texts(pdfium, &pdf);
+        for words in [
+            "佐々木花子様",
+            "〒231-0005",
+            "署名（又は記名押印）がありません",
+            "令和2年7月1日",
+            "令和2年7月22日",
+            &id,
+        ] {
+            assert!(told[0].contains(words), "{words}\n{}", told[0]);
+        }
+        for page in &told[leaves..] {
+            assert!(page.contains(&format!("再提出用（第2版）通知番号{id}-1")), "{page}");
+        }
+        let images = render(pdfium, &pdf);
+        assert_eq!(zxing(&images[0]), [] as [&str; 0], "nobody takes the letter for a form");
+        for (page, image) in (1u32..).zip(&images[leaves..]) {
+            let code = PageCode {
+                form: form.id.clone(),
+                version: form.version.clone(),
+                page,
+                application_id: household.application_id,
+            };
+            let read = zxing(image);
+            assert!(read.contains(&code.to_string()), "{read:?}");
+            assert!(read.iter().any(|text| text.trim_matches('A') == id), "{read:?}");
+        }
+        // However much is wrong: every row is there, on as many pages as it takes.
+        let (pdf, leaves) = letter(form, &household, &all_deficiencies());
+        assert!(leaves > 1, "{leaves}");
+        let all = texts(pdfium, &pdf)[..leaves].concat();
+        for words in
+            ["金融機関コード（４桁）", "解約などにより", "ＡＴＭ", "お問い合わせの際は", "0120-000-000"]
+        {
+            assert!(all.contains(words), "{words}\n{all}");
+        }
+    }
 }

@@ -20,17 +20,20 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use sqlx::{Connection, PgConnection};
 use uketsuke::approve::{ReturnReason, State, StopReason, state};
+use uketsuke::form::Forms;
 use uketsuke::register::Household;
+use uketsuke::score::Disposition;
 use uketsuke::store::approvals::{self, Settled};
 use uketsuke::store::captures::CaptureId;
 use uketsuke::store::field_decisions::{Manner, Outcome};
+use uketsuke::store::letters::{self, Looked};
 use uketsuke::store::online_applications::{self, OnlineApplication, OnlineState};
 use uketsuke::store::payment_stops::{self, Placed};
 use uketsuke::store::returned_payments::{ReturnedPayment, TakenBack, take_back};
 use uketsuke::store::transfers::{self, TransferFault};
 use uketsuke::store::{Database, application_facts};
 
-use money::{CHECKER, MAKER, capture, decide, fields, ids, paid, pay_on, profile, settle, town};
+use money::{CHECKER, MAKER, capture, decide, field, fields, ids, paid, pay_on, profile, settle, town};
 
 async fn approved_town(database: &Database, count: u64) -> Vec<(Household, CaptureId)> {
     let town = town(database, count, |_, _, _| {}).await;
@@ -338,6 +341,69 @@ async fn the_feed_tells_every_state_and_what_has_changed() {
         changed.into_iter().map(|(id, (state, _))| (id, state)).collect::<Vec<_>>(),
         [(id, State::Held)]
     );
+}
+
+/// Who is to be written to now, as (application, letter, written before).
+async fn letters_due(database: &Database) -> Vec<(String, u32, bool)> {
+    let (settings, banks) = (money::settings(), money::banks());
+    let forms = Forms::load_dir(&settings.paths.forms).expect("the shipped forms");
+    let all = letters::candidates(database, None, 100).await.expect("candidates");
+    let looked = letters::look(database, &all, &settings.check.rules(Some(&banks)), &forms).await;
+    let mut due = Vec::new();
+    for looked in looked.expect("looked") {
+        if let Looked::Due(letter) = looked {
+            due.push((letter.household.application_id.to_string(), letter.number, letter.written_before));
+            letters::note(database, &[*letter], "test").await.expect("noted").commit().await.expect("kept");
+        }
+    }
+    due
+}
+
+#[tokio::test]
+async fn whoever_must_mend_something_is_written_to_once() {
+    let options = database::fresh_options().await;
+    let database = Database::open(options.clone()).await.expect("a database");
+    let town = town(&database, 4, |place, _, fields| {
+        match place {
+            1 => fields.insert("signature".to_owned(), field(None, Disposition::Blank)),
+            2 => fields.insert("account_number".to_owned(), field(Some("1"), Disposition::Verify)),
+            3 => fields.insert("signature".to_owned(), field(None, Disposition::Blank)),
+            _ => None,
+        };
+    })
+    .await;
+    let [id, .., stopped] = [0, 1, 2, 3].map(|place| town[place].0.application_id.to_string());
+    settle(&database, &ids(&town)).await;
+    payment_stops::place(&database, town[3].0.application_id, StopReason::Deceased, "test")
+        .await
+        .expect("placed");
+    let unsigned = town[1].0.application_id.to_string();
+    // Nobody has looked at the third, and nobody writes to the last.
+    assert_eq!(letters_due(&database).await, [(unsigned.clone(), 1, false)]);
+    assert_eq!(letters_due(&database).await, [(unsigned.clone(), 1, true)]);
+    // Something else is found: another letter. What the bank sends back is another one again.
+    decide(&options, &town[1], "account_number", Outcome::Illegible, Manner::Verified).await;
+    assert_eq!(letters_due(&database).await, [(unsigned.clone(), 2, false)]);
+    pay(&database).await;
+    let back = ReturnedPayment {
+        application: town[0].0.application_id,
+        pay_on: pay_on(),
+        reason: ReturnReason::Closed,
+    };
+    assert_eq!(take_back(&database, back, "test").await.expect("taken"), TakenBack::Reopened);
+    let mut due = letters_due(&database).await;
+    due.sort();
+    let mut expected = [(id, 1, false), (unsigned, 2, true)];
+    expected.sort();
+    assert_eq!(due, expected);
+    assert!(due.iter().all(|(application, ..)| *application != stopped));
+    let mut connection = PgConnection::connect_with(&options).await.expect("a connection");
+    let events: i64 = sqlx::query_scalar("select count(*) from event where kind = 'letter.written'")
+        .fetch_one(&mut connection)
+        .await
+        .expect("counted");
+    assert_eq!(events, 5, "again is told, too");
+    sqlx::query("delete from letter").execute(&mut connection).await.expect_err("they are kept");
 }
 
 /// The program on a data folder of its own.

@@ -2,14 +2,8 @@
 //! under a certificate or decided by people, the rules find nothing in what holds now that nobody has
 //! answered for, and a second capture is never paid without people.
 
-use std::collections::BTreeSet;
-use std::fmt;
-
-use serde::Serialize;
-
 use super::standing::Answer;
-use super::{Decided, ReturnReason, Returned, Standing};
-use crate::bank_account::BankAccount;
+use super::{Approved, Case, Obstacle, ReturnReason, Returned, Standing, Verdict};
 use crate::check::{
     self, ACCOUNT_NUMBER, ACCOUNT_TYPE, BANK_CODE, BANK_NAME, BRANCH_CODE, BRANCH_NAME, Circumstances,
     DECLINED, Finding, FindingCode, HOLDER, Route, Rules, SIGNATURE, Severity, YUCHO_NUMBER, YUCHO_SYMBOL,
@@ -18,102 +12,7 @@ use crate::export::Yen;
 use crate::kana::ZenginName;
 use crate::publish::Record;
 use crate::read::InkState;
-use crate::register::Household;
-use crate::store::captures::CaptureId;
 use crate::store::field_decisions::Manner;
-
-/// All that is known of an application.
-#[derive(Debug, Clone, Copy)]
-pub struct Case<'a> {
-    /// Of the capture that counts.
-    pub record: &'a Record,
-    pub capture: CaptureId,
-    pub decisions: &'a std::collections::BTreeMap<String, Decided>,
-    pub household: Option<&'a Household>,
-    /// There is more than one capture of the application.
-    pub duplicate: bool,
-    /// Findings of the capture that somebody answers for.
-    pub waived: &'a BTreeSet<FindingCode>,
-    /// The household's newest payment, where it came back.
-    pub returned: Option<Returned>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    Approved(Approved),
-    /// A person made sure that no payment is wanted.
-    Declined,
-    NotYet(Vec<Obstacle>),
-}
-
-/// Where the money goes.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Approved {
-    pub account: BankAccount,
-    /// The account holder as it was written: what the bank compares with.
-    pub payee: ZenginName,
-    pub amount: Yen,
-}
-
-/// Accounts and names are personal.
-impl fmt::Debug for Approved {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Approved(***)")
-    }
-}
-
-/// What is still in the way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Obstacle {
-    /// Neither accepted nor decided.
-    Undecided {
-        field: String,
-    },
-    /// The municipality was asked.
-    Escalated {
-        field: String,
-    },
-    /// A second capture of the application: people decide every field.
-    OnlyAccepted {
-        field: String,
-    },
-    /// Nobody has looked at it since the payment came back.
-    ReturnedSince {
-        field: String,
-    },
-    Finding(Box<Finding>),
-    /// Nothing else says why: the table of banks is missing.
-    NoAccount,
-    /// The register's amount is 0, or more than a transfer can carry.
-    NoAmount,
-    /// The household is paid by another of its applications.
-    HouseholdApproved,
-}
-
-impl fmt::Display for Obstacle {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Undecided { field } => write!(formatter, "{field} is neither accepted nor decided"),
-            Self::Escalated { field } => write!(formatter, "{field} was escalated to the municipality"),
-            Self::OnlyAccepted { field } => {
-                write!(
-                    formatter,
-                    "{field} is accepted by the machine alone, in an application that came twice"
-                )
-            }
-            Self::ReturnedSince { field } => {
-                write!(formatter, "{field} was not looked at since the payment came back")
-            }
-            Self::Finding(finding) => formatter.write_str(&finding.message),
-            Self::NoAccount => formatter.write_str("the table of banks is missing; run scripts/setup"),
-            Self::HouseholdApproved => {
-                formatter.write_str("another application of the same household is approved")
-            }
-            Self::NoAmount => formatter.write_str("the register's amount cannot be paid"),
-        }
-    }
-}
 
 pub fn settle(case: &Case<'_>, rules: &Rules<'_>) -> Verdict {
     let standing = Standing::of(case.record, case.capture, case.decisions);
@@ -263,169 +162,13 @@ fn is_answered(standing: &Standing, finding: &Finding) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use chrono::{DateTime, TimeDelta, Utc};
-
+    use super::super::fixture::{at, id, right, value};
     use super::*;
-    use crate::application_id::ApplicationId;
+    use crate::bank_account::BankAccount;
     use crate::digest::Sha256;
-    use crate::publish::{FormVersion, Provenance, RECORD_SCHEMA, RecordField, Source};
-    use crate::reference::BankTable;
     use crate::score::Disposition;
-    use crate::settings::Settings;
-    use crate::store::field_decisions::{FieldDecision, Outcome};
-
-    /// What a test changes before it asks.
-    struct Told {
-        record: Record,
-        decisions: BTreeMap<String, Decided>,
-        household: Option<Household>,
-        duplicate: bool,
-        waived: BTreeSet<FindingCode>,
-        returned: Option<Returned>,
-    }
-
-    fn id() -> ApplicationId {
-        ApplicationId::from_serial(7).expect("in range")
-    }
-
-    fn capture() -> CaptureId {
-        CaptureId::of(Sha256::of(b"scan"), id(), 0)
-    }
-
-    fn at(minutes: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(1_600_000_000, 0).expect("a time") + TimeDelta::minutes(minutes)
-    }
-
-    fn field(value: Option<&str>) -> RecordField {
-        RecordField {
-            value: value.map(str::to_owned),
-            ink: Some(if value.is_some() { InkState::Written } else { InkState::Blank }),
-            confidence: 1.0,
-            disposition: if value.is_some() { Disposition::Accepted } else { Disposition::Blank },
-            reasons: Vec::new(),
-            characters: Vec::new(),
-            crop: None,
-            evidence: Vec::new(),
-        }
-    }
-
-    /// A form that is right in every field, all of them accepted.
-    fn right() -> Told {
-        let fields = [
-            ("application_date", Some("020601")),
-            ("signature", Some("")),
-            ("declined", None),
-            ("account_route", Some("bank")),
-            ("bank_name", Some("横浜銀行")),
-            ("bank_code", Some("0138")),
-            ("branch_name", Some("関内")),
-            ("branch_code", Some("310")),
-            ("account_type", Some("ordinary")),
-            ("account_number", Some("0123456")),
-            ("yucho_symbol", None),
-            ("yucho_number", None),
-            ("account_holder_kana", Some("ｻﾄｳ ｼﾞﾖｳｼﾞ")),
-        ];
-        let source = Source {
-            station: "a".to_owned(),
-            batch: None,
-            file: "a".to_owned(),
-            sha256: Sha256::of(b"scan"),
-            page_indexes: vec![0],
-        };
-        let provenance = Provenance {
-            software: "test".to_owned(),
-            form: Sha256::of(b"form"),
-            models: BTreeMap::new(),
-            calibration: None,
-            certificate: None,
-        };
-        let record = Record {
-            schema: RECORD_SCHEMA.to_owned(),
-            application_id: id(),
-            capture_id: capture().to_string(),
-            form: FormVersion { id: "benefit-2020".to_owned(), version: "1".to_owned() },
-            source,
-            captured_at: at(0),
-            pages: Vec::new(),
-            fields: fields.map(|(name, value)| (name.to_owned(), field(value))).into(),
-            findings: Vec::new(),
-            disposition: Disposition::Accepted,
-            provenance,
-        };
-        let household = Household {
-            application_id: id(),
-            head_name: "佐藤 譲二".to_owned(),
-            head_kana: "サトウ ジョウジ".to_owned(),
-            postal_code: "231-0005".to_owned(),
-            address: "横浜市中区本町1-1".to_owned(),
-            birth_date: "1970-01-31".to_owned(),
-            members: 2,
-            amount: 200_000,
-            further: BTreeMap::new(),
-        };
-        Told {
-            record,
-            decisions: BTreeMap::new(),
-            household: Some(household),
-            duplicate: false,
-            waived: BTreeSet::new(),
-            returned: None,
-        }
-    }
-
-    impl Told {
-        fn read(mut self, name: &str, value: Option<&str>, disposition: Disposition) -> Self {
-            self.record.fields.insert(name.to_owned(), RecordField { disposition, ..field(value) });
-            self
-        }
-
-        fn decided(mut self, name: &str, outcome: Outcome, manner: Manner) -> Self {
-            let decision = FieldDecision {
-                application_id: id(),
-                capture: capture(),
-                field: name.to_owned(),
-                outcome,
-                manner,
-                decided_by: vec!["sato".to_owned()],
-            };
-            self.decisions.insert(name.to_owned(), Decided { decision, at: at(10) });
-            self
-        }
-
-        fn verdict(&self) -> Verdict {
-            let settings = Settings::load(None).expect("shipped settings");
-            let banks = BankTable::load(&settings.paths.banks, &settings.paths.bank_aliases)
-                .expect("scripts/setup has run");
-            let case = Case {
-                record: &self.record,
-                capture: capture(),
-                decisions: &self.decisions,
-                household: self.household.as_ref(),
-                duplicate: self.duplicate,
-                waived: &self.waived,
-                returned: self.returned,
-            };
-            settle(&case, &settings.check.rules(Some(&banks)))
-        }
-
-        fn obstacles(&self) -> Vec<String> {
-            match self.verdict() {
-                Verdict::NotYet(obstacles) => obstacles.iter().map(ToString::to_string).collect(),
-                other => vec![format!("{other:?}")],
-            }
-        }
-
-        fn is_approved(&self) -> bool {
-            matches!(self.verdict(), Verdict::Approved(_))
-        }
-    }
-
-    fn value(text: &str) -> Outcome {
-        Outcome::Value(text.to_owned())
-    }
+    use crate::store::captures::CaptureId;
+    use crate::store::field_decisions::Outcome;
 
     #[test]
     fn what_is_accepted_throughout_is_paid_to_the_account_that_was_written() {

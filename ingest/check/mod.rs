@@ -127,7 +127,7 @@ pub fn check_values(
 }
 
 /// Nine hours east: dates are those of the people who write them.
-const JAPAN: chrono::FixedOffset = match chrono::FixedOffset::east_opt(9 * 3600) {
+pub const JAPAN: chrono::FixedOffset = match chrono::FixedOffset::east_opt(9 * 3600) {
     Some(offset) => offset,
     None => panic!("nine hours are less than a day"),
 };

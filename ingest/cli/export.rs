@@ -1,5 +1,5 @@
-//! `uketsuke export`: transfers to the bank in two steps by two people, and the states of all
-//! applications for the municipality.
+//! `uketsuke export`: transfers to the bank in two steps by two people, letters to applicants, and the
+//! states of all applications for the municipality.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 
 use super::applications::By;
 use super::records::{self, is_broken_pipe};
-use super::{Common, with_database};
+use super::{Common, letters, with_database};
 use crate::approve::state;
 use crate::check::Finding;
 use crate::export::{BankProfile, CityReport, ControlSheet, TransferFile, control_sheet};
@@ -35,6 +35,7 @@ enum Command {
     #[command(subcommand)]
     Transfer(TransferCommand),
     Status(Status),
+    Letters(letters::Arguments),
     /// Write numbers for the municipality: numbers.csv by day and district, and a page with plots
     ///
     /// No application is named in either. Every record is looked at for its findings: some minutes
@@ -136,6 +137,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
             write(common, &transfer, &files, &out)
         }
         Command::Transfer(TransferCommand::List) => list(common),
+        Command::Letters(arguments) => letters::run(common, arguments),
         Command::Report { out, district } => report(common, &out, &district),
         Command::Status(arguments) => with_database(common, async |database: &Database| {
             let output = BufWriter::new(io::stdout().lock());

@@ -16,6 +16,7 @@ mod health;
 mod ingest;
 mod inspect;
 mod judged;
+mod letters;
 mod migrate;
 mod objects;
 mod quarantine;
@@ -96,7 +97,7 @@ enum Command {
     Forms(forms::Arguments),
     Ingest(ingest::Arguments),
     Evaluate(evaluate::Arguments),
-    /// What leaves the house: transfers to the bank, states to the municipality
+    /// What leaves the house: transfers to the bank, letters to applicants, states to the municipality
     Export(export::Arguments),
     Serve(serve::Arguments),
     Inspect(inspect::Arguments),

@@ -1,23 +1,21 @@
 //! Approvals: what may be paid, and to whom. [`settle`] is called whenever something of an application
 //! may have changed: the review desk after the last field of one is decided, a command for all.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::json;
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 
 use super::applications::{self, application_id, texts};
 use super::captures::CaptureId;
-use super::error::{corrupt, query};
+use super::cases::{self, Known, KnownCase};
+use super::error::query;
 use super::events::{self, EventKind};
 use super::payment_stops::{self, household_of, subject};
-use super::{Database, StoreError, field_decisions, register, waivers};
+use super::{Database, StoreError, register};
 use crate::application_id::ApplicationId;
-use crate::approve::{
-    self, Approved, Case, Decided, Obstacle, ReturnReason, Returned, StopReason, Verdict, effective_capture,
-};
+use crate::approve::{self, Approved, Obstacle, StopReason, Verdict};
 use crate::check::{self, FindingCode, Rules};
-use crate::publish::Record;
 use crate::register::Household;
 
 /// What is known of an application after it was settled.
@@ -101,39 +99,20 @@ async fn settle_within(
     settling: &Settling<'_>,
 ) -> Result<BTreeMap<ApplicationId, Settled>, StoreError> {
     let Settling { households, rules, households_per_account, actor } = *settling;
-    let known: Vec<ApplicationId> = captured(connection, applications).await?;
-    applications::lock(connection, &known).await?;
-    let captures = captures(connection, &known).await?;
-    let mut decisions = field_decisions::newest(connection, &known).await?;
-    let waivers = waivers::of_applications(connection, &known).await?;
-    let payments = newest_payments(connection, &known).await?;
-    let nothing_waived = BTreeSet::new();
+    let captured: Vec<ApplicationId> = captured(connection, applications).await?;
+    applications::lock(connection, &captured).await?;
     let mut settled = BTreeMap::new();
-    for (&application, captures) in &captures {
-        let payment = payments.get(&application);
-        if payment.is_some_and(|payment| payment.state == "requested") {
-            settled.insert(application, Settled::Requested);
-            continue;
-        }
-        let (last_decision, decisions) = decisions.remove(&application).unwrap_or_default();
-        let ids: Vec<CaptureId> = captures.iter().map(|capture| capture.id).collect();
-        let counts = effective_capture(&ids, &decisions);
-        let Some(capture) = captures.iter().find(|capture| Some(&capture.id) == counts) else { continue };
-        let record: Record = serde_json::from_str(&capture.record).map_err(corrupt("record"))?;
-        let waived = waivers.get(&capture.id).unwrap_or(&nothing_waived);
-        let case = Case {
-            record: &record,
-            capture: capture.id,
-            decisions: &decisions,
-            household: households.get(&application),
-            duplicate: captures.len() > 1,
-            waived,
-            returned: payment.and_then(|payment| payment.returned),
+    for (application, known) in cases::known(connection, &captured).await? {
+        let known = match known {
+            Known::Requested => {
+                settled.insert(application, Settled::Requested);
+                continue;
+            }
+            Known::Open(known) => known,
         };
-        let basis = Basis { application, capture, last_decision, waived };
-        let outcome = match approve::settle(&case, rules) {
+        let outcome = match approve::settle(&known.case(households.get(&application)), rules) {
             Verdict::Approved(approved) => {
-                grant(connection, &basis, &approved, households_per_account, actor).await?
+                grant(connection, &known, &approved, households_per_account, actor).await?
             }
             Verdict::Declined => {
                 revoke(connection, application, Revoked::Changed, actor).await?;
@@ -193,35 +172,22 @@ pub async fn unapproved(
     .collect()
 }
 
-struct Capture {
-    id: CaptureId,
-    record: String,
-    record_sha256: Vec<u8>,
-}
-
-/// What an approval rests on.
-struct Basis<'a> {
-    application: ApplicationId,
-    capture: &'a Capture,
-    last_decision: Option<i64>,
-    waived: &'a BTreeSet<FindingCode>,
-}
-
 async fn grant(
     connection: &mut PgConnection,
-    basis: &Basis<'_>,
+    known: &KnownCase,
     approved: &Approved,
     households_per_account: u64,
     actor: &str,
 ) -> Result<Settled, StoreError> {
-    let Basis { application, capture, last_decision, waived } = *basis;
+    let KnownCase { application, capture, last_decision, waived, .. } = known;
+    let application = *application;
     let household = household_of(connection, application).await?;
     let others = others_with_account(connection, &household, approved).await?;
     if others >= households_per_account && !waived.contains(&FindingCode::SameAccount) {
         revoke(connection, application, Revoked::Changed, actor).await?;
         return Ok(Settled::NotYet(vec![Obstacle::Finding(Box::new(check::same_account(others)))]));
     }
-    if is_approved_so(connection, application, capture, approved).await? {
+    if is_approved_so(connection, application, *capture, approved).await? {
         return Ok(Settled::Approved);
     }
     revoke(connection, application, Revoked::Changed, actor).await?;
@@ -233,7 +199,7 @@ async fn grant(
          on conflict (household_id) where revoked_at is null do nothing returning id",
     )
     .bind(application.to_string())
-    .bind(capture.id.to_string())
+    .bind(capture.to_string())
     .bind(household)
     .bind(account.bank.to_string())
     .bind(account.branch.to_string())
@@ -241,14 +207,14 @@ async fn grant(
     .bind(account.number.to_string())
     .bind(payee.as_str())
     .bind(amount.get() as i64)
-    .bind(&capture.record_sha256)
+    .bind(&known.record_sha256)
     .bind(last_decision)
     .bind(actor)
     .fetch_optional(&mut *connection)
     .await
     .map_err(query("approve an application"))?;
     let Some(id) = id else { return Ok(Settled::NotYet(vec![Obstacle::HouseholdApproved])) };
-    let detail = json!({ "approval": id, "capture": capture.id, "last_decision": last_decision });
+    let detail = json!({ "approval": id, "capture": capture, "last_decision": last_decision });
     events::append(connection, actor, EventKind::ApplicationApproved, &subject(application), detail).await?;
     Ok(Settled::Approved)
 }
@@ -279,7 +245,7 @@ async fn others_with_account(
 async fn is_approved_so(
     connection: &mut PgConnection,
     application: ApplicationId,
-    capture: &Capture,
+    capture: CaptureId,
     approved: &Approved,
 ) -> Result<bool, StoreError> {
     let Approved { account, payee, amount } = approved;
@@ -290,7 +256,7 @@ async fn is_approved_so(
                           and amount = $8)",
     )
     .bind(application.to_string())
-    .bind(capture.id.to_string())
+    .bind(capture.to_string())
     .bind(account.bank.to_string())
     .bind(account.branch.to_string())
     .bind(account.kind.code().to_string())
@@ -339,73 +305,3 @@ async fn captured(
         .map(|row| application_id(row, "application_id"))
         .collect()
 }
-
-/// In the order in which they came. What was erased is not paid any more: its earlier captures cannot be
-/// compared.
-async fn captures(
-    connection: &mut PgConnection,
-    applications: &[ApplicationId],
-) -> Result<BTreeMap<ApplicationId, Vec<Capture>>, StoreError> {
-    let rows = sqlx::query(
-        "select application_id, id::text, record::text, record_sha256
-         from capture join application using (application_id)
-         where application_id = any($1) and application.erased_at is null order by application_id, seq",
-    )
-    .bind(texts(applications))
-    .fetch_all(connection)
-    .await
-    .map_err(query("look at captures"))?;
-    let mut captures: BTreeMap<ApplicationId, Vec<Capture>> = BTreeMap::new();
-    for row in &rows {
-        let broken = corrupt("capture");
-        let id: &str = row.try_get("id").map_err(&broken)?;
-        captures.entry(application_id(row, "application_id")?).or_default().push(Capture {
-            id: id.parse().map_err(corrupt("capture"))?,
-            record: row.try_get("record").map_err(&broken)?,
-            record_sha256: row.try_get("record_sha256").map_err(&broken)?,
-        });
-    }
-    Ok(captures)
-}
-
-struct NewestPayment {
-    state: String,
-    returned: Option<Returned>,
-}
-
-/// Of each application's household.
-async fn newest_payments(
-    connection: &mut PgConnection,
-    applications: &[ApplicationId],
-) -> Result<BTreeMap<ApplicationId, NewestPayment>, StoreError> {
-    sqlx::query(
-        "select distinct on (wanted.id) wanted.id as application_id, payment.state, payment.state_at, return_reason
-         from unnest($1::text[]) as wanted (id)
-         left join register on register.application_id = wanted.id
-         join payment on payment.household_id = coalesce(household_of(wanted.id, register.further), wanted.id)
-         where payment.state <> 'dropped'
-         order by wanted.id, payment.id desc",
-    )
-    .bind(texts(applications))
-    .fetch_all(connection)
-    .await
-    .map_err(query("look at payments"))?
-    .iter()
-    .map(|row| {
-        let broken = corrupt("payment");
-        let reason: Option<&str> = row.try_get("return_reason").map_err(&broken)?;
-        let reason = reason
-            .map(|name| ReturnReason::named(name).ok_or_else(|| corrupt("payment")("an unknown reason")))
-            .transpose()?;
-        let at = row.try_get("state_at").map_err(&broken)?;
-        let payment = NewestPayment {
-            state: row.try_get("state").map_err(&broken)?,
-            returned: reason.map(|reason| Returned { at, reason }),
-        };
-        Ok((application_id(row, "application_id")?, payment))
-    })
-    .collect()
-}
-
-/// The newest decisions by field, and the number of the newest of all.
-pub(super) type Decisions = (Option<i64>, BTreeMap<String, Decided>);

@@ -78,6 +78,8 @@ pub enum EventKind {
     PaymentStopLifted,
     /// Somebody answers for a finding.
     FindingWaived,
+    /// An applicant is asked to mend something; or the same letter was written again.
+    LetterWritten,
     /// A list of applications that came by another way.
     OnlineListImported,
     TransferProposed,
@@ -136,6 +138,7 @@ impl EventKind {
             Self::PaymentStopped => "payment.stopped",
             Self::PaymentStopLifted => "payment.stop_lifted",
             Self::FindingWaived => "finding.waived",
+            Self::LetterWritten => "letter.written",
             Self::OnlineListImported => "online_list.imported",
             Self::TransferProposed => "transfer.proposed",
             Self::TransferRequested => "transfer.requested",

@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 
 use super::applications::{application_id, texts};
-use super::approvals::Decisions;
 use super::captures::CaptureId;
 use super::error::{corrupt, query};
 use super::{Database, StoreError};
@@ -135,6 +134,9 @@ pub async fn current(
     })
     .collect()
 }
+
+/// The newest decisions by field, and the number of the newest of all.
+pub(super) type Decisions = (Option<i64>, BTreeMap<String, Decided>);
 
 /// The same for several applications, in the transaction that acts on it.
 pub(super) async fn newest(

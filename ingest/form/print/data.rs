@@ -23,7 +23,7 @@ fn value(datum: Datum, household: &Household) -> String {
         Datum::HeadKana => household.head_kana.clone(),
         Datum::PostalCode => postal_code(&household.postal_code),
         Datum::Address => household.address.clone(),
-        Datum::BirthDate => era_date(&household.birth_date),
+        Datum::BirthDate => birth_date(&household.birth_date),
         Datum::Members => household.members.to_string(),
         Datum::Amount => grouped(household.amount),
     }
@@ -76,10 +76,12 @@ const ERAS: [(&str, i32, u32, u32); 5] = [
 ];
 
 /// `1970-01-31` as 昭和45年1月31日; anything else as it is.
-fn era_date(text: &str) -> String {
-    let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") else {
-        return text.to_owned();
-    };
+fn birth_date(text: &str) -> String {
+    NaiveDate::parse_from_str(text, "%Y-%m-%d").map_or_else(|_| text.to_owned(), era_date)
+}
+
+/// With the year of the era, as 昭和45年1月31日.
+pub fn era_date(date: NaiveDate) -> String {
     let (year, month, day) = (date.year(), date.month(), date.day());
     let era = ERAS.iter().find(|(_, y, m, d)| (year, month, day) >= (*y, *m, *d));
     match era {
@@ -89,7 +91,8 @@ fn era_date(text: &str) -> String {
     }
 }
 
-fn grouped(number: u64) -> String {
+/// With a comma every three digits.
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -116,7 +119,7 @@ mod tests {
             ("1912-07-29", "明治45年7月29日"),
             ("unknown", "unknown"),
         ] {
-            assert_eq!(era_date(date), printed);
+            assert_eq!(birth_date(date), printed);
         }
     }
 

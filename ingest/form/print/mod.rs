@@ -1,4 +1,5 @@
-//! Forms to PDF: one application after another, in bounded memory.
+//! Forms to PDF: one application after another, in bounded memory; and documents that are put together of
+//! forms and leaves of text.
 //!
 //! The register is read twice: first to gather the characters that the embedded fonts must hold,
 //! then to print. What is the same on every application is stored once and drawn by reference.
@@ -8,6 +9,7 @@ mod customer_barcode;
 mod data;
 mod document;
 mod font;
+mod leaf;
 mod page;
 mod printer;
 mod text;
@@ -15,9 +17,12 @@ mod text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
+pub use self::data::{era_date, grouped};
+pub use self::leaf::{Addressee, Leaf};
+
 use self::font::Font;
 use self::printer::Printer;
-use super::{Face, Form, Piece, Printed, PrintedText};
+use super::{Datum, Face, Form, Piece, Printed, PrintedText};
 use crate::application_id::ApplicationId;
 use crate::register::{Household, RegisterError};
 
@@ -39,6 +44,10 @@ pub enum PrintError {
         "form {form}, page {page}: the text '{text}…' does not fit into its area; make the area larger or the size smaller"
     )]
     TextTooLarge { form: String, page: u32, text: String },
+    #[error(
+        "form {form}, page {page}: there is no room for the mark of a form that is sent again; keep the strip from 9 to 17 mm below the page's top free, 50 mm to both sides of its middle"
+    )]
+    NoRoomForMark { form: String, page: u32 },
     #[error("the PDF would be larger than 10 GB; print the register in parts")]
     TooLarge,
     #[error("the PDF cannot be written: {0}")]
@@ -93,9 +102,11 @@ where
         return Err(PrintError::NoApplications);
     }
     let fonts = fonts(&characters)?;
-    let mut printer = Printer::begin(form, &fonts, total, false, out)?;
+    let forms = [form];
+    let pages = total * form.pages.len() as u64;
+    let mut printer = Printer::begin(&form.title, &forms, &fonts, pages, false, out)?;
     for (done, household) in (1..).zip(households()?) {
-        printer.application(&household?)?;
+        printer.application(form, &household?, None)?;
         progress(Progress::Printed { done, total });
     }
     printer.finish()
@@ -108,6 +119,62 @@ pub fn pdf_of(form: &Form, households: &[Household]) -> Result<Vec<u8>, PrintErr
     Ok(out)
 }
 
+/// A part of a document that is put together.
+#[derive(Debug, Clone)]
+pub enum Part<'a> {
+    Leaf(Leaf),
+    /// The pages of a form, with words in the strip at their top.
+    Form {
+        form: &'a Form,
+        household: &'a Household,
+        mark: String,
+    },
+}
+
+/// Prints the parts that `parts` gives, which it is asked for twice and must give alike.
+pub fn write_parts<'a, I, W>(title: &str, parts: impl Fn() -> I, out: W) -> Result<Report, PrintError>
+where
+    I: Iterator<Item = Part<'a>>,
+    W: Write,
+{
+    let mut characters = Characters::new();
+    let mut forms: Vec<&Form> = Vec::new();
+    let mut pages = 0;
+    for part in parts() {
+        match part {
+            Part::Leaf(leaf) => {
+                for text in texts_of(&leaf.printed) {
+                    add_static(&mut characters, text);
+                }
+                pages += 1;
+            }
+            Part::Form { form, household, mark } => {
+                if !forms.iter().any(|known| (&known.id, &known.version) == (&form.id, &form.version)) {
+                    forms.push(form);
+                    texts(form).for_each(|text| add_static(&mut characters, text));
+                }
+                characters.entry(page::MARK_FACE).or_default().extend(mark.chars());
+                add_characters(&mut characters, form, household);
+                pages += form.pages.len() as u64;
+            }
+        }
+    }
+    let fonts = fonts(&characters)?;
+    let mut printer = Printer::begin(title, &forms, &fonts, pages, false, out)?;
+    for part in parts() {
+        match part {
+            Part::Leaf(leaf) => printer.leaf(&leaf)?,
+            Part::Form { form, household, mark } => printer.application(form, household, Some(&mark))?,
+        }
+    }
+    printer.finish()
+}
+
+/// What the register says, as forms show it.
+pub fn shown(datum: Datum, household: &Household) -> String {
+    data::text_of(&[Piece::Data(datum)], household)
+}
+
 /// Prints an empty form to show: 見本 across it, a placeholder for the household.
 pub fn write_specimen<W: Write>(form: &Form, out: W) -> Result<Report, PrintError> {
     let household = specimen();
@@ -115,8 +182,9 @@ pub fn write_specimen<W: Write>(form: &Form, out: W) -> Result<Report, PrintErro
     characters.entry(Face::Gothic).or_default().extend(page::SPECIMEN.chars());
     add_characters(&mut characters, form, &household);
     let fonts = fonts(&characters)?;
-    let mut printer = Printer::begin(form, &fonts, 1, true, out)?;
-    printer.application(&household)?;
+    let forms = [form];
+    let mut printer = Printer::begin(&form.title, &forms, &fonts, form.pages.len() as u64, true, out)?;
+    printer.application(form, &household, None)?;
     printer.finish()
 }
 
@@ -136,8 +204,11 @@ fn specimen() -> Household {
 }
 
 fn texts(form: &Form) -> impl Iterator<Item = &PrintedText> {
-    let printed = form.pages.iter().flat_map(|page| &page.printed);
-    printed.filter_map(|printed| match printed {
+    form.pages.iter().flat_map(|page| texts_of(&page.printed))
+}
+
+fn texts_of(printed: &[Printed]) -> impl Iterator<Item = &PrintedText> {
+    printed.iter().filter_map(|printed| match printed {
         Printed::Text(text) => Some(text),
         _ => None,
     })
@@ -155,10 +226,12 @@ type Characters = BTreeMap<Face, BTreeSet<char>>;
 
 fn static_characters(form: &Form) -> Characters {
     let mut characters = Characters::new();
-    for text in texts(form) {
-        characters.entry(text.face).or_default().extend(static_text(text).chars().filter(|c| *c != '\n'));
-    }
+    texts(form).for_each(|text| add_static(&mut characters, text));
     characters
+}
+
+fn add_static(characters: &mut Characters, text: &PrintedText) {
+    characters.entry(text.face).or_default().extend(static_text(text).chars().filter(|c| *c != '\n'));
 }
 
 fn add_characters(characters: &mut Characters, form: &Form, household: &Household) {

@@ -5,7 +5,7 @@ use pdf_writer::{Content, Name, Settings, Str};
 
 use super::customer_barcode::{self, Bar};
 use super::text::{self, SetText};
-use super::{Fonts, PrintError, data};
+use super::{Fonts, Leaf, PrintError, data};
 use crate::form::symbol::Pattern;
 use crate::form::{Border, CustomerBarcodePlace, Face, Form, FormPage, Printed, PrintedText, TextAlign};
 use crate::geometry::{Millimetres, PointMm, RectMm};
@@ -21,7 +21,7 @@ pub(super) fn font_name(face: Face) -> Name<'static> {
 
 /// What is printed on a page of every application: marks, boxes, lines and texts.
 pub(super) fn fixed_part(form: &Form, page: &FormPage, fonts: &Fonts) -> Result<Vec<u8>, PrintError> {
-    let mut canvas = Canvas::new(page, fonts);
+    let mut canvas = Canvas::new(page.height_mm, fonts);
     for printed in &page.printed {
         match printed {
             Printed::Box(place) => canvas.rectangle(&place.area, place.border, place.fill),
@@ -55,7 +55,7 @@ pub(super) fn own_part(
     fonts: &Fonts,
     household: &Household,
 ) -> Result<Vec<u8>, PrintError> {
-    let mut canvas = Canvas::new(page, fonts);
+    let mut canvas = Canvas::new(page.height_mm, fonts);
     for place in &page.symbols {
         if let Some(pattern) = form.pattern(page.number, place, household.application_id) {
             canvas.symbol(&place.area, &pattern);
@@ -82,7 +82,7 @@ pub(super) fn own_part(
 
 /// 見本 across the page, under everything else.
 pub(super) fn specimen_part(page: &FormPage, fonts: &Fonts) -> Result<Vec<u8>, PrintError> {
-    let mut canvas = Canvas::new(page, fonts);
+    let mut canvas = Canvas::new(page.height_mm, fonts);
     let text = specimen_text(page);
     if let Some(set) = text::set(SPECIMEN, canvas.font(text.face)?, text.size, &text.area, true) {
         canvas.text(&text, &set)?;
@@ -103,6 +103,95 @@ fn specimen_text(page: &FormPage) -> PrintedText {
     }
 }
 
+/// Words in the strip between the upper marks, which must be free.
+pub(super) fn mark_part(
+    form: &Form,
+    page: &FormPage,
+    fonts: &Fonts,
+    words: &str,
+) -> Result<Vec<u8>, PrintError> {
+    let text = mark_text(page);
+    if !is_free(page, &text.area) {
+        return Err(PrintError::NoRoomForMark { form: form.id.clone(), page: page.number });
+    }
+    let mut canvas = Canvas::new(page.height_mm, fonts);
+    if let Some(set) = text::set(words, canvas.font(text.face)?, text.size, &text.area, true) {
+        canvas.text(&text, &set)?;
+    }
+    Ok(canvas.finish())
+}
+
+/// The face of [`mark_part`].
+pub(super) const MARK_FACE: Face = Face::Gothic;
+
+fn mark_text(page: &FormPage) -> PrintedText {
+    PrintedText {
+        area: RectMm { x: page.width_mm / 2.0 - 50.0, y: 9.0, w: 100.0, h: 8.0 },
+        size: 11.0,
+        face: MARK_FACE,
+        align: TextAlign::Centre,
+        gray: 0.0,
+        pieces: Vec::new(),
+    }
+}
+
+/// Whether nothing is printed or written in `area`, and no symbol or mark is near it.
+fn is_free(page: &FormPage, area: &RectMm) -> bool {
+    // What the form's file keeps free around marks, and decoders need around symbols.
+    const NEAR_MARK_MM: f64 = 3.0;
+    const NEAR_SYMBOL_MM: f64 = 4.0;
+    let half = page.mark_size_mm / 2.0 + NEAR_MARK_MM;
+    let marks = page.marks.iter().map(|mark| RectMm {
+        x: mark.x - half,
+        y: mark.y - half,
+        w: 2.0 * half,
+        h: 2.0 * half,
+    });
+    let symbols = page.symbols.iter().map(|symbol| symbol.area.grown(NEAR_SYMBOL_MM));
+    let printed = page.printed.iter().map(|printed| match printed {
+        Printed::Text(text) => text.area,
+        Printed::Box(place) => place.area,
+        Printed::CustomerBarcode(place) => place.area(),
+        Printed::Line(line) => RectMm {
+            x: line.from.x.min(line.to.x),
+            y: line.from.y.min(line.to.y),
+            w: (line.from.x - line.to.x).abs(),
+            h: (line.from.y - line.to.y).abs(),
+        },
+    });
+    let fields = page
+        .fields
+        .iter()
+        .flat_map(|field| field.cells.iter().copied().chain(field.options.iter().map(|option| option.area)));
+    !marks.chain(symbols).chain(printed).chain(fields).any(|taken| taken.overlaps(area))
+}
+
+/// All of a leaf. Its texts are made smaller where they do not fit.
+pub(super) fn leaf_part(leaf: &Leaf, fonts: &Fonts) -> Result<Vec<u8>, PrintError> {
+    let mut canvas = Canvas::new(leaf.height_mm, fonts);
+    for printed in &leaf.printed {
+        match printed {
+            Printed::Box(place) => canvas.rectangle(&place.area, place.border, place.fill),
+            Printed::Line(line) => canvas.line(line.from, line.to, line.border),
+            Printed::Text(text) => {
+                let words = super::static_text(text);
+                if let Some(set) = text::set(&words, canvas.font(text.face)?, text.size, &text.area, true) {
+                    canvas.text(text, &set)?;
+                }
+            }
+            Printed::CustomerBarcode(place) => {
+                let bars = leaf.addressee.as_ref().and_then(|addressee| {
+                    customer_barcode::encode(&addressee.postal_code, &addressee.address)
+                });
+                if let Some(bars) = bars {
+                    canvas.customer_barcode(place, &bars);
+                }
+            }
+        }
+    }
+    Ok(canvas.finish())
+}
+
 /// A PDF content stream drawn in millimetres from the top left corner.
 struct Canvas<'a> {
     content: Content,
@@ -111,9 +200,9 @@ struct Canvas<'a> {
 }
 
 impl<'a> Canvas<'a> {
-    fn new(page: &FormPage, fonts: &'a Fonts) -> Self {
+    fn new(height_mm: f64, fonts: &'a Fonts) -> Self {
         let content = Content::with_settings(Settings { pretty: false });
-        Self { content, height_mm: page.height_mm, fonts }
+        Self { content, height_mm, fonts }
     }
 
     fn finish(self) -> Vec<u8> {

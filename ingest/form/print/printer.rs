@@ -5,7 +5,7 @@ use std::io::Write;
 use pdf_writer::{Chunk, Filter, Finish, Name, Rect, Ref, Settings, TextStr};
 
 use super::document::Document;
-use super::{Fonts, PrintError, Report, customer_barcode, data, packed, page, texts};
+use super::{Fonts, Leaf, PrintError, Report, customer_barcode, data, packed, page, texts};
 use crate::form::{Face, Form, FormPage, Printed};
 use crate::geometry::Millimetres;
 use crate::register::Household;
@@ -16,10 +16,10 @@ const NAMED: usize = 20;
 /// Pages below one node of the page tree.
 const PAGES_A_NODE: u64 = 512;
 
-/// A print in progress. Object numbers follow from the number of applications, so that an object
-/// can name another one that is not written yet.
+/// A print in progress. Object numbers follow from the number of pages, so that an object can name
+/// another one that is not written yet.
 pub(super) struct Printer<'a, W: Write> {
-    form: &'a Form,
+    forms: &'a [&'a Form],
     fonts: &'a Fonts,
     document: Document<W>,
     catalog: Ref,
@@ -32,23 +32,27 @@ pub(super) struct Printer<'a, W: Write> {
 }
 
 impl<'a, W: Write> Printer<'a, W> {
-    /// Writes what all pages share.
+    /// Writes what all pages share; of `forms` pages may be printed, `pages` pages will be.
     pub fn begin(
-        form: &'a Form,
+        title: &str,
+        forms: &'a [&'a Form],
         fonts: &'a Fonts,
-        applications: u64,
+        pages: u64,
         specimen: bool,
         out: W,
     ) -> Result<Self, PrintError> {
         let mut document = Document::begin(out)?;
         let (font_resources, font_ids) = write_fonts(&mut document, fonts)?;
         let mut x_objects = Vec::new();
-        for page in &form.pages {
-            let mut content = page::fixed_part(form, page, fonts)?;
-            if specimen {
-                content.splice(0..0, page::specimen_part(page, fonts)?);
+        for (place, form) in forms.iter().enumerate() {
+            for page in &form.pages {
+                let mut content = page::fixed_part(form, page, fonts)?;
+                if specimen {
+                    content.splice(0..0, page::specimen_part(page, fonts)?);
+                }
+                let id = write_fixed_part(&mut document, page, &content, font_resources)?;
+                x_objects.push((fixed_part_name(place, page), id));
             }
-            x_objects.push(write_fixed_part(&mut document, page, &content, font_resources)?);
         }
         let resources = document.next();
         let mut chunk = new_chunk();
@@ -57,8 +61,8 @@ impl<'a, W: Write> Printer<'a, W> {
         fonts_dict.pairs(font_ids.iter().map(|(face, id)| (page::font_name(*face), *id)));
         fonts_dict.finish();
         let mut x_object_dict = dict.insert(Name(b"XObject")).dict();
-        for (page, id) in form.pages.iter().zip(&x_objects) {
-            x_object_dict.pair(Name(fixed_part_name(page).as_bytes()), *id);
+        for (name, id) in &x_objects {
+            x_object_dict.pair(Name(name.as_bytes()), *id);
         }
         x_object_dict.finish();
         dict.finish();
@@ -67,16 +71,15 @@ impl<'a, W: Write> Printer<'a, W> {
         let info = document.next();
         let mut chunk = new_chunk();
         let mut dict = chunk.indirect(info).dict();
-        dict.pair(Name(b"Title"), TextStr(&form.title));
+        dict.pair(Name(b"Title"), TextStr(title));
         dict.pair(Name(b"Producer"), TextStr(concat!("uketsuke ", env!("CARGO_PKG_VERSION"))));
         dict.finish();
         document.object(&chunk)?;
 
-        let expected_pages = applications * form.pages.len() as u64;
-        let (catalog, first_node) = write_page_tree(&mut document, expected_pages)?;
+        let (catalog, first_node) = write_page_tree(&mut document, pages)?;
         let report = Report::default();
         Ok(Self {
-            form,
+            forms,
             fonts,
             document,
             catalog,
@@ -84,25 +87,41 @@ impl<'a, W: Write> Printer<'a, W> {
             resources,
             first_node,
             pages: 0,
-            expected_pages,
+            expected_pages: pages,
             report,
         })
     }
 
-    pub fn application(&mut self, household: &Household) -> Result<(), PrintError> {
-        if self.pages + self.form.pages.len() as u64 > self.expected_pages {
-            return Err(PrintError::RegisterChanged);
+    /// The pages of a form, with `mark` in the strip at the top of each where there is one.
+    pub fn application(
+        &mut self,
+        form: &Form,
+        household: &Household,
+        mark: Option<&str>,
+    ) -> Result<(), PrintError> {
+        let same = |known: &&Form| (&known.id, &known.version) == (&form.id, &form.version);
+        let place = self.forms.iter().position(same).ok_or(PrintError::RegisterChanged)?;
+        for page in &form.pages {
+            let mut content = format!("/{} Do\n", fixed_part_name(place, page)).into_bytes();
+            content.extend(page::own_part(form, page, self.fonts, household)?);
+            if let Some(mark) = mark {
+                content.extend(page::mark_part(form, page, self.fonts, mark)?);
+            }
+            self.page(page_box(page.width_mm, page.height_mm), &content)?;
         }
-        for page in &self.form.pages {
-            let mut content = format!("/{} Do\n", fixed_part_name(page)).into_bytes();
-            content.extend(page::own_part(self.form, page, self.fonts, household)?);
-            self.page(page, &content)?;
-        }
-        self.note(household);
+        self.note(form, household);
         Ok(())
     }
 
-    fn page(&mut self, page: &FormPage, content: &[u8]) -> Result<(), PrintError> {
+    pub fn leaf(&mut self, leaf: &Leaf) -> Result<(), PrintError> {
+        let content = page::leaf_part(leaf, self.fonts)?;
+        self.page(page_box(leaf.width_mm, leaf.height_mm), &content)
+    }
+
+    fn page(&mut self, size: Rect, content: &[u8]) -> Result<(), PrintError> {
+        if self.pages == self.expected_pages {
+            return Err(PrintError::RegisterChanged);
+        }
         let id = self.document.next();
         let content_id = id.get() + 1;
         let parent = self.first_node.get() + number(self.pages / PAGES_A_NODE)?;
@@ -110,7 +129,7 @@ impl<'a, W: Write> Printer<'a, W> {
         chunk
             .page(id)
             .parent(Ref::new(parent))
-            .media_box(page_box(page))
+            .media_box(size)
             .contents(Ref::new(content_id))
             .pair(Name(b"Resources"), self.resources);
         self.document.object(&chunk)?;
@@ -118,15 +137,15 @@ impl<'a, W: Write> Printer<'a, W> {
         chunk.stream(Ref::new(content_id), &packed(content)).filter(Filter::FlateDecode);
         self.document.object(&chunk)?;
         self.pages += 1;
+        self.report.pages = self.pages;
         Ok(())
     }
 
     /// Gathers for the report what of this application could not be printed.
-    fn note(&mut self, household: &Household) {
+    fn note(&mut self, form: &Form, household: &Household) {
         let report = &mut self.report;
         report.applications += 1;
-        report.pages = self.pages;
-        let lacking = texts(self.form).filter(|text| !text.is_static()).any(|text| {
+        let lacking = texts(form).filter(|text| !text.is_static()).any(|text| {
             let font = self.fonts.get(&text.face);
             let words = data::text_of(&text.pieces, household);
             words.chars().any(|character| font.is_none_or(|font| !font.has(character)))
@@ -137,7 +156,7 @@ impl<'a, W: Write> Printer<'a, W> {
                 report.lacking_first.push(household.application_id);
             }
         }
-        let mut printed = self.form.pages.iter().flat_map(|page| &page.printed);
+        let mut printed = form.pages.iter().flat_map(|page| &page.printed);
         if printed.any(|printed| matches!(printed, Printed::CustomerBarcode(_)))
             && customer_barcode::encode(&household.postal_code, &household.address).is_none()
         {
@@ -187,7 +206,7 @@ fn write_fixed_part<W: Write>(
     let mut chunk = new_chunk();
     let content = packed(content);
     let mut form_x_object = chunk.form_xobject(id, &content);
-    form_x_object.bbox(page_box(page));
+    form_x_object.bbox(page_box(page.width_mm, page.height_mm));
     form_x_object.pair(Name(b"Resources"), resources);
     form_x_object.filter(Filter::FlateDecode);
     form_x_object.finish();
@@ -229,12 +248,13 @@ fn number(value: u64) -> Result<i32, PrintError> {
     i32::try_from(value).map_err(|_| PrintError::TooLarge)
 }
 
-fn fixed_part_name(page: &FormPage) -> String {
-    format!("P{}", page.number)
+/// Of a page of the form that is printed in this place.
+fn fixed_part_name(form: usize, page: &FormPage) -> String {
+    format!("F{form}P{}", page.number)
 }
 
-fn page_box(page: &FormPage) -> Rect {
-    Rect::new(0.0, 0.0, Millimetres(page.width_mm).to_points(), Millimetres(page.height_mm).to_points())
+fn page_box(width_mm: f64, height_mm: f64) -> Rect {
+    Rect::new(0.0, 0.0, Millimetres(width_mm).to_points(), Millimetres(height_mm).to_points())
 }
 
 fn new_chunk() -> Chunk {
