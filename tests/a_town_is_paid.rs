@@ -18,13 +18,14 @@ use uketsuke::export::{BankProfile, PartyName, verify};
 use uketsuke::kana::ZenginName;
 use uketsuke::publish::Record;
 use uketsuke::reference::BankTable;
+use uketsuke::review::{AccountName, Password, PasswordHash, Role};
 use uketsuke::score::Disposition;
 use uketsuke::settings::Settings;
 use uketsuke::store::approvals::{self, Settled};
 use uketsuke::store::captures::current_records;
 use uketsuke::store::field_decisions::{self, FieldDecision, Manner, Outcome};
 use uketsuke::store::private_postgres::PrivatePostgres;
-use uketsuke::store::{Database, register, transfers};
+use uketsuke::store::{Database, accounts, register, transfers};
 
 /// What was written, and what was meant, by field.
 type Truth = BTreeMap<String, (String, Option<String>)>;
@@ -154,11 +155,16 @@ async fn nobody_is_paid_wrong_or_twice() {
     }
     let profile = BankProfile::load(&settings.paths.transfer, "example").expect("the shipped profile");
     let date = NaiveDate::from_ymd_opt(2026, 6, 30).expect("a date");
+    let hash = PasswordHash::of(&Password::typed("maker and checker".to_owned())).expect("hashed");
+    let [maker, checker] = ["maker", "checker"].map(|name| name.parse::<AccountName>().expect("a name"));
+    for name in [&maker, &checker] {
+        assert!(accounts::add(&database, "test", name, Role::Payment, &hash).await.expect("added"));
+    }
     let mut files = Vec::new();
     for _ in 0..2 {
-        let proposed = transfers::propose(&database, &profile, date, "maker").await.expect("proposed");
+        let proposed = transfers::propose(&database, &profile, date, &maker).await.expect("proposed");
         if let Some(transfer) = proposed.transfer {
-            let requested = transfers::approve(&database, transfer, "checker", &profile, Some(&banks)).await;
+            let requested = transfers::approve(&database, transfer, &checker, &profile, Some(&banks), None).await;
             files.extend(requested.expect("approved").files);
         }
     }

@@ -13,8 +13,9 @@ mod money;
 mod readings;
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -22,18 +23,21 @@ use sqlx::{Connection, PgConnection};
 use uketsuke::approve::{ReturnReason, State, StopReason, state};
 use uketsuke::form::Forms;
 use uketsuke::register::Household;
+use uketsuke::review::Role;
 use uketsuke::score::Disposition;
+use uketsuke::store::accounts::{self, Change};
 use uketsuke::store::approvals::{self, Settled};
 use uketsuke::store::captures::CaptureId;
 use uketsuke::store::field_decisions::{Manner, Outcome};
 use uketsuke::store::letters::{self, Looked};
+use uketsuke::store::objects::{KeyRing, Reencrypted};
 use uketsuke::store::online_applications::{self, OnlineApplication, OnlineState};
 use uketsuke::store::payment_stops::{self, Placed};
 use uketsuke::store::returned_payments::{ReturnedPayment, TakenBack, take_back};
 use uketsuke::store::transfers::{self, TransferFault};
 use uketsuke::store::{Database, application_facts};
 
-use money::{CHECKER, MAKER, capture, decide, field, fields, ids, paid, pay_on, profile, settle, town};
+use money::{CHECKER, MAKER, capture, decide, field, fields, ids, paid, pay_on, payer, payers, profile, settle, town};
 
 async fn approved_town(database: &Database, count: u64) -> Vec<(Household, CaptureId)> {
     let town = town(database, count, |_, _, _| {}).await;
@@ -46,7 +50,7 @@ async fn approved_town(database: &Database, count: u64) -> Vec<(Household, Captu
 
 /// The number of the new transfer, and how many it pays.
 async fn propose(database: &Database) -> (Option<i64>, u64) {
-    let proposed = transfers::propose(database, &profile(), pay_on(), MAKER).await.expect("proposed");
+    let proposed = transfers::propose(database, &profile(), pay_on(), &payer(MAKER)).await.expect("proposed");
     assert!(proposed.refused.is_empty());
     (proposed.transfer, proposed.payments)
 }
@@ -55,7 +59,7 @@ async fn pay(database: &Database) -> Vec<(String, u64)> {
     let (transfer, _) = propose(database).await;
     let transfer = transfer.expect("somebody is to be paid");
     let requested =
-        transfers::approve(database, transfer, CHECKER, &profile(), None).await.expect("approved");
+        transfers::approve(database, transfer, &payer(CHECKER), &profile(), None, None).await.expect("approved");
     paid(&requested.files)
 }
 
@@ -74,12 +78,12 @@ async fn two_people_pay_every_household_once() {
     assert_eq!(propose(&database).await, (None, 0), "they are in a transfer");
     assert_eq!(state_of(&database, &town[0].0).await, State::Proposed);
 
-    let alone = transfers::approve(&database, transfer, MAKER, &profile(), None).await;
+    let alone = transfers::approve(&database, transfer, &payer(MAKER), &profile(), None, None).await;
     assert!(matches!(alone, Err(TransferFault::SamePerson(_))), "{alone:?}");
-    let unknown = transfers::approve(&database, transfer + 1, CHECKER, &profile(), None).await;
+    let unknown = transfers::approve(&database, transfer + 1, &payer(CHECKER), &profile(), None, None).await;
     assert!(matches!(unknown, Err(TransferFault::Unknown(_))), "{unknown:?}");
     let requested =
-        transfers::approve(&database, transfer, CHECKER, &profile(), None).await.expect("approved");
+        transfers::approve(&database, transfer, &payer(CHECKER), &profile(), None, None).await.expect("approved");
     let mut expected: Vec<(String, u64)> =
         town.iter().map(|(household, _)| (household.application_id.to_string(), household.amount)).collect();
     expected.sort();
@@ -87,12 +91,12 @@ async fn two_people_pay_every_household_once() {
     found.sort();
     assert_eq!(found, expected);
     // The same bytes again, whenever they are asked for.
-    let (_, files) = transfers::files(&database, transfer).await.expect("files");
+    let (_, files) = transfers::files(&database, transfer, None).await.expect("files");
     assert_eq!(files, requested.files);
 
-    let again = transfers::approve(&database, transfer, CHECKER, &profile(), None).await;
+    let again = transfers::approve(&database, transfer, &payer(CHECKER), &profile(), None, None).await;
     assert!(matches!(again, Err(TransferFault::NotProposed { .. })), "{again:?}");
-    let withdrawn = transfers::withdraw(&database, transfer, MAKER).await;
+    let withdrawn = transfers::withdraw(&database, transfer, &payer(MAKER)).await;
     assert!(matches!(withdrawn, Err(TransferFault::NotProposed { .. })), "{withdrawn:?}");
     assert_eq!(propose(&database).await, (None, 0), "they are paid");
     let settled = settle(&database, &ids(&town)).await;
@@ -106,13 +110,15 @@ async fn two_people_pay_every_household_once() {
 async fn proposals_and_approvals_at_once_pay_nobody_twice() {
     let database = database::fresh().await;
     approved_town(&database, 40).await;
+    payers(&database, &["another-checker"]).await;
     let (one, other) = tokio::join!(propose(&database), propose(&database));
     assert_eq!(one.1 + other.1, 40, "each household is in one of them");
     let transfer = one.0.or(other.0).expect("a transfer");
     let profile = profile();
+    let checkers = [payer(CHECKER), payer("another-checker")];
     let (one, other) = tokio::join!(
-        transfers::approve(&database, transfer, CHECKER, &profile, None),
-        transfers::approve(&database, transfer, "another checker", &profile, None)
+        transfers::approve(&database, transfer, &checkers[0], &profile, None, None),
+        transfers::approve(&database, transfer, &checkers[1], &profile, None, None)
     );
     assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
     let files = one.or(other).expect("one of them").files;
@@ -135,9 +141,9 @@ async fn whoever_is_stopped_is_not_paid() {
     let late = &town[8].0;
     payment_stops::place(&database, late.application_id, StopReason::Deceased, "test").await.expect("placed");
     let transfer = transfer.expect("a transfer");
-    let stopped = transfers::approve(&database, transfer, CHECKER, &profile(), None).await;
+    let stopped = transfers::approve(&database, transfer, &payer(CHECKER), &profile(), None, None).await;
     assert!(matches!(stopped, Err(TransferFault::Stopped { .. })), "{stopped:?}");
-    transfers::withdraw(&database, transfer, CHECKER).await.expect("withdrawn");
+    transfers::withdraw(&database, transfer, &payer(CHECKER)).await.expect("withdrawn");
     assert_eq!(pay(&database).await.len(), 1);
     // Lifted, they are paid, except whoever is stopped still.
     for (reason, (household, _)) in StopReason::ALL.into_iter().zip(&town) {
@@ -153,6 +159,72 @@ async fn whoever_is_stopped_is_not_paid() {
     let placed = payment_stops::place(&database, town[0].0.application_id, StopReason::Qa, "test").await;
     assert_eq!(placed.expect("placed"), Placed::TooLate);
     assert_eq!(state_of(&database, &town[0].0).await, State::Requested);
+}
+
+#[tokio::test]
+async fn only_accounts_that_may_pay_propose_and_approve() {
+    let options = database::fresh_options().await;
+    let database = Database::open(options.clone()).await.expect("a database");
+    approved_town(&database, 1).await;
+    let refused = transfers::propose(&database, &profile(), pay_on(), &payer("nobody")).await;
+    assert!(matches!(refused, Err(TransferFault::MayNotPay(_))), "{refused:?}");
+    let transfer = propose(&database).await.0.expect("a transfer");
+    let checker = payer(CHECKER);
+    for change in [
+        Change { role: Some(Role::Reviewer), ..Change::default() },
+        Change { role: Some(Role::Payment), active: Some(false), ..Change::default() },
+    ] {
+        assert!(accounts::change(&database, "test", &checker, &change).await.expect("changed"));
+        let refused = transfers::approve(&database, transfer, &checker, &profile(), None, None).await;
+        assert!(matches!(refused, Err(TransferFault::MayNotPay(_))), "{refused:?}");
+    }
+    // Nor by whoever writes to the database.
+    let mut connection = PgConnection::connect_with(&options).await.expect("a connection");
+    for statement in [
+        "insert into transfer (profile, pay_on, payments, total, maker) values ('a', '2026-06-30', 1, 1, 'nobody')",
+        "update transfer set state = 'requested', checker = 'checker', decided_at = now()",
+    ] {
+        let error = sqlx::query(statement).execute(&mut connection).await.expect_err(statement);
+        let error = error.into_database_error().expect("by the database");
+        assert_eq!(error.constraint(), Some("transfer_is_by_payers"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn files_are_encrypted_where_there_are_keys() {
+    let options = database::fresh_options().await;
+    let database = Database::open(options.clone()).await.expect("a database");
+    approved_town(&database, 3).await;
+    let ring = |name: &str| KeyRing::parse(&format!("{name} {}", "5a".repeat(32)), "a test").expect("keys");
+    let (old, new) = (ring("2025"), KeyRing::parse(&format!("2026 {},2025 {}", "a5".repeat(32), "5a".repeat(32)), "a test").expect("keys"));
+    let transfer = propose(&database).await.0.expect("a transfer");
+    let requested = transfers::approve(&database, transfer, &payer(CHECKER), &profile(), None, Some(&old)).await;
+    let requested = requested.expect("approved").files;
+    let mut connection = PgConnection::connect_with(&options).await.expect("a connection");
+    let mut reads_as_before = async |keys: &KeyRing| {
+        let kept: Vec<u8> = sqlx::query_scalar("select content from transfer_file")
+            .fetch_one(&mut connection)
+            .await
+            .expect("a file");
+        let payee = &requested[0].bytes[170..190];
+        assert!(!kept.windows(payee.len()).any(|window| window == payee), "it can be read");
+        let (_, files) = transfers::files(&database, transfer, Some(keys)).await.expect("files");
+        assert_eq!(files, requested);
+    };
+    reads_as_before(&old).await;
+    reads_as_before(&new).await;
+    for keys in [None, Some(&ring("other"))] {
+        let closed = transfers::files(&database, transfer, keys).await;
+        assert!(matches!(closed, Err(TransferFault::NotOpened { .. })), "{closed:?}");
+    }
+    let mut found = Vec::new();
+    for _ in 0..2 {
+        transfers::reencrypt(&database, &new, |one| found.push(one)).await.expect("encrypted");
+    }
+    assert_eq!(found, [Reencrypted::Rotated, Reencrypted::Current]);
+    reads_as_before(&new).await;
+    let closed = transfers::files(&database, transfer, Some(&old)).await;
+    assert!(closed.is_err(), "the old key is not needed any more");
 }
 
 #[tokio::test]
@@ -183,8 +255,12 @@ async fn the_database_itself_refuses_a_second_payment_and_a_stopped_one() {
         let error = error.into_database_error().expect("by the database");
         assert_eq!(error.constraint(), Some(constraint), "{error}");
     }
-    for statement in
-        ["delete from payment", "update transfer_file set number = 2", "delete from transfer_file"]
+    for statement in [
+        "delete from payment",
+        "update transfer_file set number = 2",
+        "update transfer_file set sealed = true, sha256 = sha256('other')",
+        "delete from transfer_file",
+    ]
     {
         sqlx::query(statement).execute(&mut connection).await.expect_err(statement);
     }
@@ -225,9 +301,9 @@ async fn qa_takes_an_approval_back() {
     approvals::reopen(&database, town[0].0.application_id, "qa").await.expect("reopened");
     assert_eq!(state_of(&database, &town[0].0).await, State::Held);
     let transfer = transfer.expect("a transfer");
-    let stopped = transfers::approve(&database, transfer, CHECKER, &profile(), None).await;
+    let stopped = transfers::approve(&database, transfer, &payer(CHECKER), &profile(), None, None).await;
     assert!(matches!(stopped, Err(TransferFault::Stopped { .. })), "{stopped:?}");
-    transfers::withdraw(&database, transfer, MAKER).await.expect("withdrawn");
+    transfers::withdraw(&database, transfer, &payer(MAKER)).await.expect("withdrawn");
     // QA's value holds; with the stop lifted it is paid to.
     decide(&options, &town[0], "account_number", Outcome::Value("7654321".to_owned()), Manner::Qa).await;
     settle(&database, &ids(&town)).await;
@@ -415,13 +491,23 @@ fn uketsuke(data: &Path, arguments: &[&str]) -> Command {
         .args(["--json", "--data"])
         .arg(data)
         .args(arguments)
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
 }
 
+/// Started, with the password of those who pay typed.
+fn start(data: &Path, arguments: &[&str]) -> Child {
+    let mut child = uketsuke(data, arguments).spawn().expect("the program");
+    let typed = child.stdin.take().map(|mut stdin| writeln!(stdin, "{}", money::PASSWORD));
+    // Whoever needs none may have ended before it was typed.
+    drop(typed);
+    child
+}
+
 fn run(data: &Path, arguments: &[&str]) -> (bool, serde_json::Value) {
-    let Output { status, stdout, stderr } = uketsuke(data, arguments).output().expect("the program");
+    let Output { status, stdout, stderr } = start(data, arguments).wait_with_output().expect("the program");
     let printed = serde_json::from_slice(&stdout).unwrap_or(serde_json::Value::Null);
     assert!(status.success() || !stderr.is_empty());
     (status.success(), printed)
@@ -435,22 +521,22 @@ async fn a_program_that_is_killed_leaves_all_or_nothing() {
     let (data, out) = (folder.path().join("data"), folder.path().join("out"));
     let database = Database::connect(&data, None).await.expect("a private server");
     let town = approved_town(&database, 300).await;
-    let date = ["export", "transfer", "propose", "--date", "2026-06-30", "--profile", "example", "--by", "a"];
+    let date = ["export", "transfer", "propose", "--date", "2026-06-30", "--profile", "example", "--by", MAKER];
     let (proposed, report) = run(&data, &date);
     assert!(proposed, "{report}");
     assert_eq!(report["payments"], 300);
     let out_text = out.to_str().expect("a name");
-    let approve = ["export", "transfer", "approve", "1", "--out", out_text, "--by", "b"];
+    let approve = ["export", "transfer", "approve", "1", "--out", out_text, "--by", CHECKER];
     let mut requested = false;
     let mut killed = 0;
     for milliseconds in (5..).step_by(35) {
-        let mut child = uketsuke(&data, &approve).spawn().expect("the program");
+        let mut child = start(&data, &approve);
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;
         child.kill().expect("killed");
         let ended = child.wait().expect("ended");
         killed += u32::from(!ended.success());
         let transfer = transfers::list(&database).await.expect("a list").remove(0);
-        let (_, files) = transfers::files(&database, 1).await.expect("files");
+        let (_, files) = transfers::files(&database, 1, None).await.expect("files");
         match transfer.state.as_str() {
             "proposed" => assert!(files.is_empty() && !requested),
             "requested" => {
@@ -467,9 +553,10 @@ async fn a_program_that_is_killed_leaves_all_or_nothing() {
     // Whatever the kill left of the files, they are written again, the same.
     assert!(run(&data, &["export", "transfer", "files", "1", "--out", out_text]).0);
     let written = std::fs::read(out.join("transfer-1-1.txt")).expect("a file");
-    assert_eq!(written, transfers::files(&database, 1).await.expect("files").1[0].bytes);
+    assert_eq!(written, transfers::files(&database, 1, None).await.expect("files").1[0].bytes);
+    assert!(std::fs::read(out.join("transfer-1-sheet.pdf")).expect("a sheet").starts_with(b"%PDF"));
     let sheet = std::fs::read_to_string(out.join("transfer-1-sheet.txt")).expect("a sheet");
-    assert!(sheet.contains("300 件") && sheet.contains("確認者        b"), "{sheet}");
+    assert!(sheet.contains("300 件") && sheet.contains("確認者        checker"), "{sheet}");
     assert!(run(&data, &["transfer", "verify", out.join("transfer-1-1.txt").to_str().expect("a name")]).0);
     let (proposed, report) = run(&data, &date);
     assert!(proposed && report["transfer"].is_null(), "{report}");

@@ -119,23 +119,25 @@ fn list(common: &Common) -> anyhow::Result<()> {
     })
 }
 
-/// Twice from a terminal, unseen; else the first line of stdin.
+/// A new password: twice from a terminal; else the first line of stdin.
 fn ask() -> anyhow::Result<Password> {
-    let text = if std::io::stdin().is_terminal() {
-        let first = rpassword::prompt_password("Password: ").context("the password cannot be asked for")?;
-        let again = rpassword::prompt_password("Once more: ").context("the password cannot be asked for")?;
-        if first != again {
-            bail!("the two passwords differ; nothing was changed");
-        }
-        first
-    } else {
-        let mut text = String::new();
-        // No password is longer; whoever pipes in a file made a mistake.
-        std::io::stdin()
-            .take(1 << 16)
-            .read_to_string(&mut text)
-            .context("the password cannot be read from stdin")?;
-        text.lines().next().unwrap_or_default().to_owned()
-    };
+    let text = typed("Password: ")?;
+    if std::io::stdin().is_terminal() && typed("Once more: ")? != text {
+        bail!("the two passwords differ; nothing was changed");
+    }
     Ok(Password::chosen(text)?)
+}
+
+/// A password from a terminal, unseen; else the first line of stdin.
+pub(super) fn typed(prompt: &str) -> anyhow::Result<String> {
+    if std::io::stdin().is_terminal() {
+        return rpassword::prompt_password(prompt).context("the password cannot be asked for");
+    }
+    let mut text = String::new();
+    // No password is longer; whoever pipes in a file made a mistake.
+    std::io::stdin()
+        .take(1 << 16)
+        .read_to_string(&mut text)
+        .context("the password cannot be read from stdin")?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
 }

@@ -12,6 +12,7 @@ use crate::fleet::CONDEMNED_FOR;
 use crate::settings::Settings;
 use crate::store::objects::{KeyId, KeyRing, ObjectKind, ObjectStore, Reencrypted};
 use crate::store::sweep::{SweepRule, Swept, sweep};
+use crate::store::transfers;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -33,10 +34,10 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Encrypt everything with the key that writes
+    /// Encrypt everything with the key that writes: objects, and the transfer files in the database
     ///
-    /// After a new key was put first, or when encryption was switched on. Objects that have it already
-    /// are passed over, so that it can be stopped and run again, also while the service runs.
+    /// After a new key was put first, or when encryption was switched on. What has it already
+    /// is passed over, so that it can be stopped and run again, also while the service runs.
     Reencrypt,
     /// Print a new key, as a line for the file that objects.keys_file names
     Key {
@@ -99,13 +100,23 @@ fn sweep_objects(common: &Common, older_than: Duration, dry_run: bool) -> anyhow
     Ok(())
 }
 
-/// Objects by what was found of them.
+/// Objects and transfer files by what was found of them.
 #[derive(Debug, Default, Serialize)]
 struct Reencryption {
     current: u64,
     rotated: u64,
     sealed: u64,
     failed: u64,
+}
+
+impl Reencryption {
+    fn add(&mut self, found: Reencrypted) {
+        match found {
+            Reencrypted::Current => self.current += 1,
+            Reencrypted::Rotated => self.rotated += 1,
+            Reencrypted::Sealed => self.sealed += 1,
+        }
+    }
 }
 
 /// Keys that are listed at once.
@@ -117,7 +128,13 @@ fn reencrypt(common: &Common) -> anyhow::Result<()> {
         let store = common.objects().open_sealed(&settings.objects).await?.context(
             "there are no keys to encrypt with; `uketsuke objects key NAME` makes one for objects.keys_file",
         )?;
+        let database = common.database().await?;
         let mut counts = Reencryption::default();
+        let ring = KeyRing::load(settings.objects.keys_file.as_deref())?;
+        if let Some(ring) = &ring {
+            transfers::reencrypt(&database, ring, |found| counts.add(found)).await?;
+        }
+        database.close().await;
         for kind in ObjectKind::ALL {
             let mut keys = Vec::new();
             loop {
@@ -127,9 +144,7 @@ fn reencrypt(common: &Common) -> anyhow::Result<()> {
                 }
                 for key in &keys {
                     match store.reencrypt(key).await {
-                        Ok(Reencrypted::Current) => counts.current += 1,
-                        Ok(Reencrypted::Rotated) => counts.rotated += 1,
-                        Ok(Reencrypted::Sealed) => counts.sealed += 1,
+                        Ok(found) => counts.add(found),
                         Err(error) => {
                             counts.failed += 1;
                             eprintln!("uketsuke: {error}");

@@ -16,7 +16,7 @@ mod verify;
 
 pub use business_day::is_business_day;
 pub use city_report::{CityReport, Measure};
-pub use control_sheet::{ControlSheet, control_sheet};
+pub use control_sheet::{ControlSheet, ListedFile, control_page, control_text};
 pub use payment::{NameError, PartyName, Payment, Yen};
 pub use profile::{BankProfile, ClearingHouse, Newline, ProfileError, Reference, TransferDesignation};
 pub use transfer_file::{TransferError, TransferFile, write_files};

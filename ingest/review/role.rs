@@ -62,6 +62,8 @@ pub enum Role {
     Municipality,
     /// Looks after accounts; sees no application
     Administrator,
+    /// Proposes transfers to the bank, and approves those of others
+    Payment,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -69,7 +71,7 @@ pub enum Role {
 pub struct RoleError;
 
 impl Role {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Keyer,
         Self::Reviewer,
         Self::Supervisor,
@@ -77,6 +79,7 @@ impl Role {
         Self::Inquiry,
         Self::Municipality,
         Self::Administrator,
+        Self::Payment,
     ];
 
     pub fn name(self) -> &'static str {
@@ -88,6 +91,7 @@ impl Role {
             Self::Inquiry => "inquiry",
             Self::Municipality => "municipality",
             Self::Administrator => "administrator",
+            Self::Payment => "payment",
         }
     }
 }

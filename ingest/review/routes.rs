@@ -68,7 +68,7 @@ impl Route {
 }
 
 use Access::{Anyone, LoggedIn, Only};
-use Role::{Administrator, Inquiry, Keyer, Municipality, Qa, Reviewer, Supervisor};
+use Role::{Administrator, Inquiry, Keyer, Municipality, Payment, Qa, Reviewer, Supervisor};
 
 /// Those who work on fields.
 const ON_FIELDS: Access = Only(&[Keyer, Reviewer]);
@@ -78,7 +78,7 @@ const ON_TASKS: Access = Only(&[Keyer, Reviewer, Municipality, Qa]);
 const ON_PAGES: Access = Only(&[Reviewer, Municipality, Qa]);
 const ON_INQUIRIES: Access = Only(&[Inquiry, Reviewer, Supervisor, Municipality]);
 const ON_RESCANS: Access = Only(&[Reviewer, Supervisor]);
-const ON_BOARD: Access = Only(&[Supervisor, Qa]);
+const ON_BOARD: Access = Only(&[Supervisor, Qa, Payment]);
 const ON_ACCOUNTS: Access = Only(&[Administrator]);
 
 /// Everything that the desk answers.

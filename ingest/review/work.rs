@@ -52,7 +52,7 @@ pub(super) fn kinds_of(role: Role) -> &'static [TaskKind] {
         ],
         Role::Municipality => &[TaskKind::Escalation],
         Role::Qa => &[TaskKind::Qa],
-        Role::Supervisor | Role::Inquiry | Role::Administrator => &[],
+        Role::Supervisor | Role::Inquiry | Role::Administrator | Role::Payment => &[],
     }
 }
 

@@ -15,9 +15,11 @@ use uketsuke::publish::{Record, RecordField};
 use uketsuke::read::InkState;
 use uketsuke::reference::BankTable;
 use uketsuke::register::Household;
+use uketsuke::review::{AccountName, Password, PasswordHash, Role};
 use uketsuke::score::Disposition;
 use uketsuke::settings::Settings;
 use uketsuke::simulate::register::household;
+use uketsuke::store::accounts;
 use uketsuke::store::approvals::{self, Settled};
 use uketsuke::store::captures::{CaptureId, RecordObject};
 use uketsuke::store::field_decisions::{self, FieldDecision, Manner, Outcome};
@@ -29,6 +31,20 @@ use crate::readings::Reading;
 
 pub const MAKER: &str = "maker";
 pub const CHECKER: &str = "checker";
+/// Of both.
+pub const PASSWORD: &str = "maker and checker";
+
+pub fn payer(name: &str) -> AccountName {
+    name.parse().expect("a name")
+}
+
+/// Accounts that may pay.
+pub async fn payers(database: &Database, names: &[&str]) {
+    let hash = PasswordHash::of(&Password::typed(PASSWORD.to_owned())).expect("hashed");
+    for name in names {
+        accounts::add(database, "test", &payer(name), Role::Payment, &hash).await.expect("added");
+    }
+}
 
 pub fn settings() -> Settings {
     Settings::load(None).expect("shipped settings")
@@ -85,13 +101,14 @@ pub fn fields(household: &Household, account: u64) -> BTreeMap<String, RecordFie
     fields.map(|(name, value)| (name.to_owned(), field(value, disposition(value)))).into()
 }
 
-/// So many households in the register, each with one capture; `change` has the last word on the
+/// So many households in the register, each with one capture, and two who may pay them; `change` has the last word on the
 /// fields.
 pub async fn town(
     database: &Database,
     count: u64,
     mut change: impl FnMut(u64, &mut Household, &mut BTreeMap<String, RecordField>),
 ) -> Vec<(Household, CaptureId)> {
+    payers(database, &[MAKER, CHECKER]).await;
     let mut town = Vec::new();
     let mut read = Vec::new();
     for place in 0..count {

@@ -23,7 +23,6 @@ use sha2::Digest;
 use super::SealFailure;
 use super::keyring::{KeyId, KeyRing, new_secret};
 use crate::digest::Sha256;
-use crate::store::objects::ObjectKey;
 
 const MAGIC: &[u8; 8] = b"uketsuk1";
 const NONCE: usize = 24;
@@ -68,16 +67,17 @@ pub(super) struct Written<W> {
 }
 
 impl<W: Write> Sealer<W> {
-    pub fn begin(key: &ObjectKey, keys: &KeyRing, out: W) -> io::Result<Self> {
-        let (secret, name) = (new_secret()?, key.to_string());
+    /// Under `name`, which is bound to what is written.
+    pub fn begin(name: &str, keys: &KeyRing, out: W) -> io::Result<Self> {
+        let secret = new_secret()?;
         let mut nonce = [0; NONCE];
         OsRng.try_fill_bytes(&mut nonce).map_err(io::Error::other)?;
         let mut id = [0; KeyId::LONGEST];
         id[..keys.current().as_bytes().len()].copy_from_slice(keys.current().as_bytes());
-        let wrapped = keys.wrap(&nonce, &secret, &bound(&id, &name))?;
+        let wrapped = keys.wrap(&nonce, &secret, &bound(&id, name))?;
         let mut sealer = Self {
             cipher: ChaCha20Poly1305::new(&(*secret).into()),
-            name,
+            name: name.to_owned(),
             number: 0,
             pending: Vec::with_capacity(CHUNK),
             plain: sha2::Sha256::new(),
@@ -138,16 +138,16 @@ pub(super) struct Opener {
 
 impl Opener {
     /// With the key that the object was encrypted with.
-    pub fn begin(header: &[u8], key: &ObjectKey, keys: &KeyRing) -> Result<(KeyId, Self), SealFailure> {
+    pub fn begin(header: &[u8], name: &str, keys: &KeyRing) -> Result<(KeyId, Self), SealFailure> {
         let rest = header.strip_prefix(MAGIC).ok_or(SealFailure::Plain)?;
         let (id, rest) = rest.split_first_chunk::<{ KeyId::LONGEST }>().ok_or(SealFailure::Cut)?;
         let (nonce, rest) = rest.split_first_chunk::<NONCE>().ok_or(SealFailure::Cut)?;
         let wrapped = rest.first_chunk::<WRAPPED>().ok_or(SealFailure::Cut)?;
-        let name = key.to_string();
         let text = str::from_utf8(id).map_err(|_| SealFailure::Changed)?.trim_end_matches('\0');
         let named: KeyId = text.parse().map_err(|_| SealFailure::Changed)?;
-        let secret = keys.unwrap(&named, nonce, wrapped, &bound(id, &name))?;
-        Ok((named, Self { cipher: ChaCha20Poly1305::new(&(*secret).into()), name, number: 0 }))
+        let secret = keys.unwrap(&named, nonce, wrapped, &bound(id, name))?;
+        let cipher = ChaCha20Poly1305::new(&(*secret).into());
+        Ok((named, Self { cipher, name: name.to_owned(), number: 0 }))
     }
 
     /// The chunks come in their order, each as it is stored.
@@ -180,7 +180,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::store::objects::ObjectKind;
+    use crate::store::objects::{ObjectKey, ObjectKind};
 
     fn keys() -> KeyRing {
         KeyRing::parse(&format!("test {}", "5a".repeat(32)), "a test").expect("keys")
@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn seal(key: &ObjectKey, content: &[u8]) -> Vec<u8> {
-        let mut sealer = Sealer::begin(key, &keys(), Vec::new()).expect("randomness");
+        let mut sealer = Sealer::begin(&key.to_string(), &keys(), Vec::new()).expect("randomness");
         for part in content.chunks(50_000) {
             sealer.update(part).expect("memory");
         }
@@ -202,7 +202,7 @@ mod tests {
 
     fn open(key: &ObjectKey, sealed: &[u8]) -> Result<Vec<u8>, SealFailure> {
         let (header, body) = sealed.split_at(sealed.len().min(HEADER));
-        let (_, mut opener) = Opener::begin(header, key, &keys())?;
+        let (_, mut opener) = Opener::begin(header, &key.to_string(), &keys())?;
         let mut chunks: Vec<&[u8]> = body.chunks(SEALED_CHUNK).collect();
         let last = chunks.pop().unwrap_or_default();
         let mut plain = Vec::new();
@@ -245,7 +245,7 @@ mod tests {
         swapped[HEADER..HEADER + 2 * SEALED_CHUNK].rotate_left(SEALED_CHUNK);
         assert!(open(&key_of_it, &swapped).is_err());
         let foreign = KeyRing::parse(&format!("other {}", "5a".repeat(32)), "a test").expect("keys");
-        let refused = Opener::begin(&sealed[..HEADER], &key_of_it, &foreign).map(drop);
+        let refused = Opener::begin(&sealed[..HEADER], &key_of_it.to_string(), &foreign).map(drop);
         assert!(matches!(refused, Err(SealFailure::UnknownKey { .. })));
         assert!(matches!(open(&key_of_it, b"a plain scan"), Err(SealFailure::Plain)));
     }

@@ -30,6 +30,8 @@ pub struct Sealed {
 pub enum SealFailure {
     #[error("it is encrypted with the key {id}, which is not at hand; add it behind the key that writes")]
     UnknownKey { id: KeyId },
+    #[error("it is encrypted, and there are no keys; name their file in objects.keys_file")]
+    NoKeys,
     #[error("it is not encrypted; if it is older than the keys, run `uketsuke objects reencrypt`")]
     Plain,
     #[error("it was changed after it was encrypted, lies under another name, or the key has another value")]
@@ -114,7 +116,7 @@ impl Sealed {
         }
         let header = buffer.split_to(HEADER.min(buffer.len()));
         let (id, opener) =
-            Opener::begin(&header, key, &self.keys).map_err(|failure| self.failed(key, failure))?;
+            Opener::begin(&header, &key.to_string(), &self.keys).map_err(|failure| self.failed(key, failure))?;
         let bytes = plain_bytes(bytes).ok_or_else(|| self.failed(key, SealFailure::Cut))?;
         let store = self.clone();
         let chunks =
@@ -129,7 +131,7 @@ impl Sealed {
         mut contents: Contents,
     ) -> Result<Written<tempfile::NamedTempFile>, ObjectError> {
         let spooling = |source| self.spooling(key, source);
-        let (keys, name) = (self.keys.clone(), key.clone());
+        let (keys, name) = (self.keys.clone(), key.to_string());
         let mut sealer = blocking(move || Sealer::begin(&name, &keys, tempfile::NamedTempFile::new()?))
             .await
             .map_err(spooling)?;
@@ -149,6 +151,30 @@ impl Sealed {
 
     fn other_bytes(&self, key: &ObjectKey, found: Sha256) -> ObjectError {
         ObjectError::OtherBytes { store: self.place.name(), key: Box::new(key.clone()), found }
+    }
+}
+
+impl KeyRing {
+    /// Encrypts what is kept in a row instead of a store, in the same way; it opens under `name` only.
+    pub fn seal(&self, name: &str, plain: &[u8]) -> io::Result<Vec<u8>> {
+        let mut sealer = Sealer::begin(name, self, Vec::new())?;
+        sealer.update(plain)?;
+        Ok(sealer.finish()?.out)
+    }
+
+    /// What [`Self::seal`] was given, and the key that it was encrypted with.
+    pub fn open(&self, name: &str, sealed: &[u8]) -> Result<(KeyId, Vec<u8>), SealFailure> {
+        let (header, mut body) = sealed.split_at_checked(HEADER).ok_or(SealFailure::Cut)?;
+        let (id, mut opener) = Opener::begin(header, name, self)?;
+        let mut plain = Vec::with_capacity(body.len());
+        loop {
+            let (chunk, rest) = body.split_at(body.len().min(SEALED_CHUNK));
+            plain.extend(opener.open(chunk, rest.is_empty())?);
+            if rest.is_empty() {
+                return Ok((id, plain));
+            }
+            body = rest;
+        }
     }
 }
 
@@ -177,7 +203,7 @@ impl ObjectStore for Sealed {
             if found != key.sha256() {
                 return Err(self.other_bytes(key, found));
             }
-            let sealed = Sealer::begin(key, &self.keys, Vec::new()).and_then(|mut sealer| {
+            let sealed = Sealer::begin(&key.to_string(), &self.keys, Vec::new()).and_then(|mut sealer| {
                 sealer.update(bytes)?;
                 sealer.finish()
             });

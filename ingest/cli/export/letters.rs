@@ -10,8 +10,8 @@ use chrono::{Days, NaiveDate, Utc};
 use clap::Args;
 use serde::Serialize;
 
-use super::applications::By;
-use super::{Common, with_database};
+use super::super::applications::By;
+use super::super::{Common, banks, with_database};
 use crate::application_id::ApplicationId;
 use crate::check::Rules;
 use crate::form::print::{self, Part};
@@ -65,7 +65,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
     let by = by.name()?;
     let settings = Settings::load(common.config.as_deref())?;
     let forms = Forms::load_dir(&settings.paths.forms)?;
-    let banks = super::banks(&settings)?;
+    let banks = banks(&settings)?;
     let rules = settings.check.rules(banks.as_ref());
     let today = Utc::now().with_timezone(&crate::check::JAPAN).date_naive();
     let written_on = date.unwrap_or(today);
