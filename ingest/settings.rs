@@ -9,6 +9,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use serde::Deserialize;
 
+use crate::approve::Further;
 use crate::check::Rules;
 use crate::form::Symbology;
 use crate::geometry::RectMm;
@@ -149,6 +150,10 @@ pub struct PublicPage {
     pub per_client_minute: u32,
     pub all_per_second: u32,
     pub behind_proxy: bool,
+    /// What applicants are told beside the four sentences, here and in the feed.
+    pub further: Vec<Further>,
+    /// 0: never.
+    pub paid_after_days: u32,
 }
 
 /// What stands on deficiency letters beside what the form and the register say.

@@ -64,7 +64,7 @@ async fn pay(database: &Database) -> Vec<(String, u64)> {
 }
 
 async fn state_of(database: &Database, household: &Household) -> State {
-    let facts = application_facts::of_application(database, household.application_id).await.expect("facts");
+    let facts = application_facts::of_application(database, household.application_id, 0).await.expect("facts");
     state(&facts.expect("in the register").facts)
 }
 
@@ -101,6 +101,11 @@ async fn two_people_pay_every_household_once() {
     assert_eq!(propose(&database).await, (None, 0), "they are paid");
     let settled = settle(&database, &ids(&town)).await;
     assert!(settled.values().all(|settled| *settled == Settled::Requested));
+    // The day of payment is over; who waits for some hundred years does not call it paid.
+    for (days, expected) in [(1, State::Paid), (300_000, State::Requested)] {
+        let facts = application_facts::of_application(&database, town[0].0.application_id, days).await;
+        assert_eq!(state(&facts.expect("facts").expect("in the register").facts), expected);
+    }
     for (household, _) in &town {
         assert_eq!(state_of(&database, household).await, State::Requested);
     }
@@ -396,7 +401,7 @@ async fn the_feed_tells_every_state_and_what_has_changed() {
     let database = database::fresh().await;
     let town = approved_town(&database, 5).await;
     let feed = async |since| -> BTreeMap<String, (State, _)> {
-        application_facts::all(&database, since)
+        application_facts::all(&database, since, 0)
             .map(|row| row.expect("a row"))
             .map(|row| (row.application.to_string(), (state(&row.facts), row.changed_at)))
             .collect()
@@ -456,6 +461,8 @@ async fn whoever_must_mend_something_is_written_to_once() {
     let unsigned = town[1].0.application_id.to_string();
     // Nobody has looked at the third, and nobody writes to the last.
     assert_eq!(letters_due(&database).await, [(unsigned.clone(), 1, false)]);
+    assert_eq!(state_of(&database, &town[1].0).await, State::LetterSent);
+    assert_eq!(state_of(&database, &town[2].0).await, State::Captured);
     assert_eq!(letters_due(&database).await, [(unsigned.clone(), 1, true)]);
     // Something else is found: another letter. What the bank sends back is another one again.
     decide(&options, &town[1], "account_number", Outcome::Illegible, Manner::Verified).await;

@@ -17,5 +17,5 @@ mod verdict;
 pub use deficiency::{Deficiency, Mending, mending};
 pub use settle::settle;
 pub use standing::{Decided, ReturnReason, Returned, Standing, StopReason, effective_capture};
-pub use state::{Facts, PaymentState, PublicState, State, state};
+pub use state::{Facts, Further, PaymentState, PublicState, State, state};
 pub use verdict::{Approved, Case, Obstacle, Verdict};

@@ -1,7 +1,7 @@
 //! The state of an application, as it follows from what has happened; and the sentence that the
 //! applicant is told.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::StopReason;
 
@@ -14,6 +14,8 @@ pub struct Facts {
     pub reviewed: bool,
     /// It may be paid as it stands.
     pub approved: bool,
+    /// The applicant was written to, and no form has come since.
+    pub letter_sent: bool,
     /// In force.
     pub stops: Vec<StopReason>,
     /// Of the household's newest payment.
@@ -26,6 +28,8 @@ pub enum PaymentState {
     Proposed,
     /// A checker has agreed: the bank is asked.
     Requested,
+    /// The same, so long ago that the bank would have sent it back.
+    Paid,
     Returned,
     /// Its transfer was withdrawn before the bank was asked.
     Dropped,
@@ -36,6 +40,7 @@ impl PaymentState {
         match name {
             "proposed" => Some(Self::Proposed),
             "requested" => Some(Self::Requested),
+            "paid" => Some(Self::Paid),
             "returned" => Some(Self::Returned),
             "dropped" => Some(Self::Dropped),
             _ => None,
@@ -59,8 +64,12 @@ pub enum State {
     Proposed,
     /// The bank was asked to pay.
     Requested,
+    /// It was asked, and has sent nothing back for as long as the operator waits.
+    Paid,
     /// The bank could not pay; the account must be mended.
     Returned,
+    /// The applicant was asked to mend something, and has not answered.
+    LetterSent,
     /// Something must be cleared up before it is paid.
     Held,
     Declined,
@@ -70,14 +79,16 @@ pub enum State {
 }
 
 impl State {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Awaited,
         Self::Captured,
         Self::UnderReview,
         Self::Approved,
         Self::Proposed,
         Self::Requested,
+        Self::Paid,
         Self::Returned,
+        Self::LetterSent,
         Self::Held,
         Self::Declined,
         Self::Withdrawn,
@@ -93,7 +104,9 @@ impl State {
             Self::Approved => "approved",
             Self::Proposed => "proposed",
             Self::Requested => "requested",
+            Self::Paid => "paid",
             Self::Returned => "returned",
+            Self::LetterSent => "letter_sent",
             Self::Held => "held",
             Self::Declined => "declined",
             Self::Withdrawn => "withdrawn",
@@ -102,17 +115,21 @@ impl State {
         }
     }
 
-    /// What anybody who knows the number is told: whether somebody died, or did not want the money, is
-    /// nobody's business.
-    pub fn public(self) -> PublicState {
+    /// What anybody who knows the number is told: whether somebody died is nobody's business, and whether
+    /// they did not want the money only where the municipality has it told.
+    pub fn public(self, further: &[Further]) -> PublicState {
         match self {
             Self::Awaited => PublicState::Awaited,
             Self::Captured => PublicState::Waiting,
-            Self::Requested => PublicState::Requested,
+            Self::Paid if further.contains(&Further::Paid) => PublicState::Paid,
+            Self::Requested | Self::Paid => PublicState::Requested,
+            Self::LetterSent if further.contains(&Further::LetterSent) => PublicState::LetterSent,
+            Self::Declined if further.contains(&Further::Declined) => PublicState::Declined,
             Self::UnderReview
             | Self::Approved
             | Self::Proposed
             | Self::Returned
+            | Self::LetterSent
             | Self::Held
             | Self::Declined
             | Self::Withdrawn
@@ -122,13 +139,25 @@ impl State {
     }
 }
 
-/// The four sentences of the public page.
+/// What is told beside the four sentences, where the municipality wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Further {
+    LetterSent,
+    Paid,
+    Declined,
+}
+
+/// The sentences of the public page: four, and those of [`Further`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PublicState {
     Awaited,
     Waiting,
     UnderReview,
     Requested,
+    LetterSent,
+    Paid,
+    Declined,
 }
 
 impl PublicState {
@@ -138,6 +167,9 @@ impl PublicState {
             Self::Waiting => "審査待ちです",
             Self::UnderReview => "審査中です",
             Self::Requested => "振込の依頼済です",
+            Self::LetterSent => "不備があります（書類をお送りしています）",
+            Self::Paid => "振込済です",
+            Self::Declined => "辞退です",
         }
     }
 }
@@ -145,8 +177,10 @@ impl PublicState {
 /// The one state that follows. What was asked of the bank stands before everything that came later; a
 /// household that is not to be paid at all before what is only held.
 pub fn state(facts: &Facts) -> State {
-    if facts.payment == Some(PaymentState::Requested) {
-        return State::Requested;
+    match facts.payment {
+        Some(PaymentState::Requested) => return State::Requested,
+        Some(PaymentState::Paid) => return State::Paid,
+        _ => {}
     }
     for (reason, state) in [
         (StopReason::Deceased, State::Deceased),
@@ -162,6 +196,7 @@ pub fn state(facts: &Facts) -> State {
         facts if !facts.stops.is_empty() => State::Held,
         Facts { payment: Some(PaymentState::Proposed), .. } => State::Proposed,
         Facts { approved: true, .. } => State::Approved,
+        Facts { letter_sent: true, .. } => State::LetterSent,
         Facts { payment: Some(PaymentState::Returned), .. } => State::Returned,
         Facts { reviewed: true, .. } => State::UnderReview,
         Facts { captured: true, .. } => State::Captured,
@@ -178,17 +213,19 @@ mod tests {
             None,
             Some(PaymentState::Proposed),
             Some(PaymentState::Requested),
+            Some(PaymentState::Paid),
             Some(PaymentState::Returned),
             Some(PaymentState::Dropped),
         ];
         let mut all = Vec::new();
-        for bits in 0..8 {
+        for bits in 0..16 {
             for payment in payments {
                 for stops in 0..1 << StopReason::ALL.len() {
                     all.push(Facts {
                         captured: bits & 1 != 0,
                         reviewed: bits & 2 != 0,
                         approved: bits & 4 != 0,
+                        letter_sent: bits & 8 != 0,
                         stops: StopReason::ALL
                             .into_iter()
                             .enumerate()
@@ -214,7 +251,32 @@ mod tests {
         for facts in all_facts() {
             let requested = facts.payment == Some(PaymentState::Requested);
             assert_eq!(state(&facts) == State::Requested, requested, "{facts:?}");
-            assert_eq!(state(&facts).public() == PublicState::Requested, requested, "{facts:?}");
+            let paid = facts.payment == Some(PaymentState::Paid);
+            assert_eq!(state(&facts) == State::Paid, paid, "{facts:?}");
+            let told = state(&facts).public(&[]);
+            assert_eq!(told == PublicState::Requested, requested || paid, "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn further_sentences_are_told_where_they_are_wanted_only() {
+        let four = [
+            PublicState::Awaited,
+            PublicState::Waiting,
+            PublicState::UnderReview,
+            PublicState::Requested,
+        ];
+        assert!(State::ALL.iter().all(|state| four.contains(&state.public(&[]))));
+        let all = [Further::LetterSent, Further::Paid, Further::Declined];
+        for (state, told) in [
+            (State::LetterSent, PublicState::LetterSent),
+            (State::Paid, PublicState::Paid),
+            (State::Declined, PublicState::Declined),
+        ] {
+            assert_eq!(state.public(&all), told);
+        }
+        for state in [State::Deceased, State::Withdrawn, State::PaidElsewhere, State::Held, State::Returned] {
+            assert_eq!(state.public(&all), PublicState::UnderReview);
         }
     }
 
@@ -228,15 +290,15 @@ mod tests {
     #[test]
     fn an_application_goes_through_its_states() {
         let mut facts = Facts::default();
-        let mut told = vec![state(&facts).public().sentence()];
+        let mut told = vec![state(&facts).public(&[]).sentence()];
         facts.captured = true;
-        told.push(state(&facts).public().sentence());
+        told.push(state(&facts).public(&[]).sentence());
         facts.reviewed = true;
-        told.push(state(&facts).public().sentence());
+        told.push(state(&facts).public(&[]).sentence());
         facts.approved = true;
         assert_eq!(state(&facts), State::Approved);
         facts.payment = Some(PaymentState::Requested);
-        told.push(state(&facts).public().sentence());
+        told.push(state(&facts).public(&[]).sentence());
         assert_eq!(told, ["申請書の到着待ちです", "審査待ちです", "審査中です", "振込の依頼済です"]);
         facts = Facts { approved: false, payment: Some(PaymentState::Returned), ..facts };
         assert_eq!(state(&facts), State::Returned);

@@ -186,11 +186,13 @@ fn show(common: &Common, application: ApplicationId) -> anyhow::Result<()> {
     let rules = settings.check.rules(banks.as_ref());
     let limit = settings.check.households_per_account;
     let (facts, settled) = with_database(common, async |database: &Database| {
-        let facts = application_facts::of_application(database, application).await?;
+        let paid_after_days = settings.public_page.paid_after_days;
+        let facts = application_facts::of_application(database, application, paid_after_days).await?;
         Ok((facts, approvals::look(database, application, &rules, limit).await?))
     })?;
     let facts = facts.with_context(|| format!("application {application} is not in the register"))?;
     let state = state(&facts.facts);
+    let public = state.public(&settings.public_page.further).sentence();
     let obstacles = match settled {
         Some(Settled::NotYet(obstacles)) => obstacles,
         _ => Vec::new(),
@@ -199,7 +201,7 @@ fn show(common: &Common, application: ApplicationId) -> anyhow::Result<()> {
         let shown = serde_json::json!({
             "application_id": application,
             "state": state,
-            "public": state.public().sentence(),
+            "public": public,
             "changed_at": facts.changed_at,
             "stops": facts.facts.stops,
             "in_the_way": obstacles,
@@ -207,7 +209,7 @@ fn show(common: &Common, application: ApplicationId) -> anyhow::Result<()> {
         println!("{shown}");
         return Ok(());
     }
-    println!("{application}: {} ({})", state.name(), state.public().sentence());
+    println!("{application}: {} ({})", state.name(), public);
     facts.facts.stops.iter().for_each(|stop| println!("  stopped: {}", stop.name()));
     obstacles.iter().for_each(|obstacle| println!("  {obstacle}"));
     Ok(())

@@ -102,9 +102,10 @@ impl PublicPage {
         else {
             return Answer::NoNumber;
         };
-        let asked = application_facts::of_application(&self.database, application);
+        let settings::PublicPage { paid_after_days, further, .. } = &self.settings;
+        let asked = application_facts::of_application(&self.database, application, *paid_after_days);
         let answer = match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Ok(Some(found))) => Answer::State(state(&found.facts).public()),
+            Ok(Ok(Some(found))) => Answer::State(state(&found.facts).public(further)),
             Ok(Ok(None)) => Answer::State(PublicState::Awaited),
             Ok(Err(_)) | Err(_) => Answer::OutOfOrder,
         };

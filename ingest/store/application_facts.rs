@@ -20,16 +20,19 @@ pub struct ApplicationFacts {
     pub changed_at: Option<DateTime<Utc>>,
 }
 
-/// One row an application. A household's stops and payments are those of all its applications; what
+/// One row an application; DAYS after the day of payment what was requested counts as paid, never where
+/// they are 0. A household's stops and payments are those of all its applications; what
 /// happened last is the newest of everything that a state can follow from.
 const FACTS: &str = "
     select register.application_id,
            captures.first_at is not null as captured,
            decisions.first_at is not null as reviewed,
            approval.id is not null as approved,
+           coalesce(letters.last_at > captures.last_at, false) as letter_sent,
            stops.reasons,
-           payments.state as payment,
-           greatest(captures.last_at, decisions.last_at, approvals.last_at, stops.last_at, payments.state_at)
+           case when payments.paid_at is null then payments.state else 'paid' end as payment,
+           greatest(captures.last_at, decisions.last_at, approvals.last_at, stops.last_at, payments.state_at,
+                    payments.paid_at, letters.last_at)
                as changed_at
     from register
     left join (select application_id, min(published_at) as first_at, max(published_at) as last_at
@@ -38,28 +41,36 @@ const FACTS: &str = "
                from field_decision CAPTURES group by application_id) as decisions using (application_id)
     left join (select application_id, max(greatest(approved_at, revoked_at)) as last_at
                from approval CAPTURES group by application_id) as approvals using (application_id)
+    left join (select application_id, max(written_at) as last_at
+               from letter CAPTURES group by application_id) as letters using (application_id)
     left join (select application_id, id from approval CAPTURES and revoked_at is null) as approval
         using (application_id)
     left join (select household_id, array_agg(reason order by reason) filter (where lifted_at is null) as reasons,
                       max(greatest(placed_at, lifted_at)) as last_at
                from payment_stop HOUSEHOLDS group by household_id) as stops
         on stops.household_id = household_of(register.application_id, further)
-    left join (select distinct on (household_id) household_id, state, state_at
-               from payment HOUSEHOLDS order by household_id, id desc) as payments
+    left join (select distinct on (household_id) household_id, payment.state, state_at,
+                      case when payment.state = 'requested' and DAYS > 0
+                                and pay_on + DAYS <= (now() at time zone 'Asia/Tokyo')::date
+                           then (pay_on + DAYS)::timestamp at time zone 'Asia/Tokyo' end as paid_at
+               from payment join transfer on transfer.id = transfer_id HOUSEHOLDS
+               order by household_id, payment.id desc) as payments
         on payments.household_id = household_of(register.application_id, further)";
 
 /// Applications of one statement: each uses indexes only, and none holds a snapshot for long.
 const TOGETHER: i64 = 5_000;
 
 /// Every application of the register, in the order of their IDs; or those that something has happened
-/// to since a time. Some thousand of them are of one moment, those that follow of a later one.
+/// to since a time. Some thousand of them are of one moment, those that follow of a later one. So many days
+/// after the day of payment what the bank was asked for counts as paid; 0: never.
 pub fn all(
     database: &Database,
     since: Option<DateTime<Utc>>,
+    paid_after_days: u32,
 ) -> impl Stream<Item = Result<ApplicationFacts, StoreError>> + '_ {
     stream::try_unfold(String::new(), move |after| async move {
         let Some(last) = last_of_next(database, &after).await? else { return Ok::<_, StoreError>(None) };
-        let rows = between(database, since, &after, &last).await?;
+        let rows = between(database, since, paid_after_days, &after, &last).await?;
         Ok(Some((stream::iter(rows.into_iter().map(Ok)), last)))
     })
     .try_flatten()
@@ -81,11 +92,12 @@ async fn last_of_next(database: &Database, after: &str) -> Result<Option<String>
 async fn between(
     database: &Database,
     since: Option<DateTime<Utc>>,
+    paid_after_days: u32,
     after: &str,
     last: &str,
 ) -> Result<Vec<ApplicationFacts>, StoreError> {
     let range = "application_id > $2 and application_id <= $3";
-    let facts = FACTS.replace("CAPTURES", &format!("where {range}")).replace(
+    let facts = facts(paid_after_days).replace("CAPTURES", &format!("where {range}")).replace(
         "HOUSEHOLDS",
         &format!(
             "where household_id in (select household_of(application_id, further) from register where {range})"
@@ -111,8 +123,9 @@ async fn between(
 pub async fn of_application(
     database: &Database,
     application: ApplicationId,
+    paid_after_days: u32,
 ) -> Result<Option<ApplicationFacts>, StoreError> {
-    let facts = FACTS.replace("CAPTURES", "where application_id = $1").replace(
+    let facts = facts(paid_after_days).replace("CAPTURES", "where application_id = $1").replace(
         "HOUSEHOLDS",
         "where household_id = (select household_of(application_id, further) from register where application_id = $1)",
     );
@@ -124,6 +137,13 @@ pub async fn of_application(
         .map(|row| application_facts(&row))
         .transpose()
 }
+
+fn facts(paid_after_days: u32) -> String {
+    FACTS.replace("DAYS", &paid_after_days.min(LONGEST_DAYS).to_string())
+}
+
+/// Some thousand years: dates end.
+const LONGEST_DAYS: u32 = 400_000;
 
 fn application_facts(row: &sqlx::postgres::PgRow) -> Result<ApplicationFacts, StoreError> {
     let broken = corrupt("application");
@@ -139,6 +159,7 @@ fn application_facts(row: &sqlx::postgres::PgRow) -> Result<ApplicationFacts, St
         captured: row.try_get("captured").map_err(&broken)?,
         reviewed: row.try_get("reviewed").map_err(&broken)?,
         approved: row.try_get("approved").map_err(&broken)?,
+        letter_sent: row.try_get("letter_sent").map_err(&broken)?,
         stops,
         payment,
     };

@@ -19,6 +19,7 @@ use super::{Common, with_database};
 use crate::approve::state;
 use crate::check::Finding;
 use crate::export::CityReport;
+use crate::settings::{self, Settings};
 use crate::store::application_facts::{self, ApplicationFacts};
 use crate::store::daily_numbers::daily_numbers;
 use crate::store::{Database, StoreError};
@@ -75,14 +76,17 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
         Command::Transfer(command) => transfer::run(common, command),
         Command::Letters(arguments) => letters::run(common, arguments),
         Command::Report { out, district } => report(common, &out, &district),
-        Command::Status(arguments) => with_database(common, async |database: &Database| {
-            let output = BufWriter::new(io::stdout().lock());
-            match status(database, &arguments, common.json, output).await {
-                // Whoever reads has seen enough.
-                Err(error) if is_broken_pipe(&error) => Ok(()),
-                result => result,
-            }
-        }),
+        Command::Status(arguments) => {
+            let told = Settings::load(common.config.as_deref())?.public_page;
+            with_database(common, async |database: &Database| {
+                let output = BufWriter::new(io::stdout().lock());
+                match status(database, &arguments, &told, common.json, output).await {
+                    // Whoever reads has seen enough.
+                    Err(error) if is_broken_pipe(&error) => Ok(()),
+                    result => result,
+                }
+            })
+        }
     }
 }
 
@@ -112,6 +116,7 @@ fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 async fn status(
     database: &Database,
     arguments: &Status,
+    told: &settings::PublicPage,
     json: bool,
     mut output: impl Write,
 ) -> anyhow::Result<()> {
@@ -119,13 +124,13 @@ async fn status(
     if !is_json {
         writeln!(output, "application_id,state,public,changed_at")?;
     }
-    let mut all = std::pin::pin!(application_facts::all(database, arguments.since));
+    let mut all = std::pin::pin!(application_facts::all(database, arguments.since, told.paid_after_days));
     while let Some(row) = all.next().await {
         let row: Result<ApplicationFacts, StoreError> = row;
         let ApplicationFacts { application, facts, changed_at } = row?;
         let state = state(&facts);
         let changed_at = changed_at.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true));
-        let public = state.public().sentence();
+        let public = state.public(&told.further).sentence();
         if is_json {
             let object = serde_json::json!({
                 "application_id": application, "state": state.name(), "public": public, "changed_at": changed_at,
@@ -145,10 +150,11 @@ struct Found {
 }
 
 fn report(common: &Common, out: &Path, district: &str) -> anyhow::Result<()> {
+    let paid_after_days = Settings::load(common.config.as_deref())?.public_page.paid_after_days;
     let report = with_database(common, async |database: &Database| {
         let mut report =
             CityReport { days: daily_numbers(database, district).await?, ..CityReport::default() };
-        let mut all = std::pin::pin!(application_facts::all(database, None));
+        let mut all = std::pin::pin!(application_facts::all(database, None, paid_after_days));
         while let Some(row) = all.next().await {
             *report.states.entry(state(&row?.facts)).or_default() += 1;
         }
