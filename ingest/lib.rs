@@ -20,7 +20,7 @@
 //!
 //! Around it: [`audit`] (seals over events), [`metrics`], [`store`] (PostgreSQL and objects), [`fleet`] (jobs, reader processes, quarantine),
 //! [`simulate`] (fills in and "scans" forms), [`evaluate`] (records against truth) and [`cli`]. The words of the field are in
-//! [`application_id`], [`bank_account`], [`digest`], [`geometry`], [`kana`], [`turn`] and [`register`]; the banks that
+//! [`application_id`], [`bank_account`], [`digest`], [`geometry`], [`kana`], [`turn`], [`rows`] and [`register`]; the banks that
 //! exist are in [`reference`]; what an
 //! operator may set is in [`settings`].
 
@@ -51,6 +51,7 @@ pub mod read;
 pub mod reference;
 pub mod register;
 pub mod review;
+pub mod rows;
 pub mod score;
 pub mod settings;
 pub mod simulate;

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::application_id::{ApplicationId, ApplicationIdError};
+use crate::rows::{Row, Rows, RowsError};
 
 /// One household. `Debug` shows the application ID only.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,12 +37,8 @@ impl fmt::Debug for Household {
 /// Why a row, or the whole file, was refused. Never repeats personal data.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
-    #[error("cannot be read as CSV: {0}")]
-    Csv(#[from] csv::Error),
-    #[error("line {line}: the file is not UTF-8; save it as UTF-8 (CSV)")]
-    NotUtf8 { line: u64 },
-    #[error("the header lacks the column '{0}'; it needs {columns}", columns = COLUMNS.join(", "))]
-    MissingColumn(&'static str),
+    #[error(transparent)]
+    Rows(#[from] RowsError),
     #[error("line {line}: application_id: {source}")]
     ApplicationId { line: u64, source: ApplicationIdError },
     #[error("line {line}: application ID {application_id} was already given on line {first}")]
@@ -52,8 +49,6 @@ pub enum RegisterError {
     NotANumber { line: u64, column: &'static str },
     #[error("line {line}: birth_date is not a date written as 1970-01-31")]
     BirthDate { line: u64 },
-    #[error("line {line}: the row has {found} columns, the header {expected}")]
-    Ragged { line: u64, found: u64, expected: u64 },
 }
 
 pub const COLUMNS: [&str; 8] =
@@ -64,19 +59,11 @@ pub const COLUMNS: [&str; 8] =
 pub fn read_register<R: std::io::Read>(
     source: R,
 ) -> Result<impl Iterator<Item = Result<Household, RegisterError>>, RegisterError> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(source);
-    // Excel writes a byte order mark in front of the first column's name.
-    let header: Vec<String> =
-        reader.headers()?.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
-    let mut places = [0; COLUMNS.len()];
-    for (place, column) in places.iter_mut().zip(COLUMNS) {
-        *place = header.iter().position(|name| name == column).ok_or(RegisterError::MissingColumn(column))?;
-    }
     let mut seen: std::collections::HashMap<ApplicationId, u64> = std::collections::HashMap::new();
-    Ok(reader.into_records().map(move |row| {
-        let row = row.map_err(refused_row)?;
-        let line = row.position().map_or(0, csv::Position::line);
-        let household = household_of(&row, line, &header, &places)?;
+    Ok(Rows::of(source, COLUMNS)?.map(move |row| {
+        let row = row?;
+        let line = row.line;
+        let household = household_of(row)?;
         match seen.insert(household.application_id, line) {
             None => Ok(household),
             Some(first) => {
@@ -87,51 +74,29 @@ pub fn read_register<R: std::io::Read>(
     }))
 }
 
-fn refused_row(error: csv::Error) -> RegisterError {
-    let line = error.position().map_or(0, csv::Position::line);
-    match error.kind() {
-        csv::ErrorKind::Utf8 { .. } => RegisterError::NotUtf8 { line },
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            RegisterError::Ragged { line, found: *len, expected: *expected_len }
-        }
-        _ => RegisterError::Csv(error),
-    }
-}
-
-fn household_of(
-    row: &csv::StringRecord,
-    line: u64,
-    header: &[String],
-    places: &[usize; COLUMNS.len()],
-) -> Result<Household, RegisterError> {
-    let text = |index: usize| row.get(places[index]).unwrap_or_default();
-    let filled = |index: usize| match text(index) {
-        "" => Err(RegisterError::Empty { line, column: COLUMNS[index] }),
-        text => Ok(text.to_owned()),
-    };
-    let not_a_number = |index: usize| RegisterError::NotANumber { line, column: COLUMNS[index] };
+fn household_of(row: Row<{ COLUMNS.len() }>) -> Result<Household, RegisterError> {
+    let Row { line, values, further } = row;
+    let empty = values.iter().zip(COLUMNS).skip(1).find(|(value, _)| value.is_empty()).map(|(_, name)| name);
+    let [application_id, head_name, head_kana, postal_code, address, birth_date, members, amount] = values;
     let application_id =
-        ApplicationId::parse(text(0)).map_err(|source| RegisterError::ApplicationId { line, source })?;
-    let birth_date = filled(5)?;
+        ApplicationId::parse(&application_id).map_err(|source| RegisterError::ApplicationId { line, source })?;
+    if let Some(column) = empty {
+        return Err(RegisterError::Empty { line, column });
+    }
     if chrono::NaiveDate::parse_from_str(&birth_date, "%Y-%m-%d").is_err() {
         return Err(RegisterError::BirthDate { line });
     }
-    let further = header
-        .iter()
-        .zip(row)
-        .filter(|(name, _)| !COLUMNS.contains(&name.as_str()))
-        .map(|(name, value)| (name.clone(), value.to_owned()))
-        .collect();
+    let not_a_number = |column| move |_| RegisterError::NotANumber { line, column };
     Ok(Household {
         application_id,
-        head_name: filled(1)?,
-        head_kana: filled(2)?,
-        postal_code: filled(3)?,
-        address: filled(4)?,
+        head_name,
+        head_kana,
+        postal_code,
+        address,
         birth_date,
-        members: filled(6)?.parse().map_err(|_| not_a_number(6))?,
-        amount: filled(7)?.parse().map_err(|_| not_a_number(7))?,
-        further,
+        members: members.parse().map_err(not_a_number("members"))?,
+        amount: amount.parse().map_err(not_a_number("amount"))?,
+        further: further.into_iter().collect(),
     })
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::listed::{listed, listed_date};
 use super::{Common, login_name, with_database};
 use crate::application_id::ApplicationId;
 use crate::approve::{StopReason, state};
@@ -260,31 +260,14 @@ fn tell(common: &Common, application: ApplicationId, told: &str) {
     }
 }
 
-#[derive(serde::Deserialize)]
-struct OnlineRow {
-    application_id: String,
-    state: String,
-    received_on: String,
-}
-
 fn import_online(common: &Common, path: &Path, by: &str) -> anyhow::Result<()> {
-    let name = path.display();
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_path(path)
-        .with_context(|| format!("{name}: cannot be read"))?;
-    let mut list = Vec::new();
-    for row in reader.deserialize() {
-        let row: OnlineRow = row.with_context(|| format!("{name}"))?;
-        let line = list.len() + 2;
-        let application = ApplicationId::parse(&row.application_id)
-            .with_context(|| format!("{name}, line {line}: application_id"))?;
-        let state = OnlineState::named(&row.state)
-            .with_context(|| format!("{name}, line {line}: state is received, paid or void"))?;
-        let received_on = NaiveDate::parse_from_str(&row.received_on, "%Y-%m-%d")
-            .with_context(|| format!("{name}, line {line}: received_on is no date like 2020-05-31"))?;
-        list.push(OnlineApplication { application, state, received_on });
-    }
+    let list = listed(path, ["application_id", "state", "received_on"], |[id, state, received_on]| {
+        Ok(OnlineApplication {
+            application: ApplicationId::parse(&id).context("application_id")?,
+            state: OnlineState::named(&state).context("state is received, paid or void")?,
+            received_on: listed_date(&received_on, "received_on")?,
+        })
+    })?;
     let imported = with_database(common, async |database: &Database| {
         Ok(online_applications::import(database, &list, by).await?)
     })?;

@@ -11,7 +11,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::Common;
 use crate::form::print::{self, Progress, Report};
 use crate::form::{Form, Forms};
-use crate::register::{RegisterError, read_register};
+use crate::register::read_register;
+use crate::rows::RowsError;
 use crate::settings::Settings;
 
 #[derive(Debug, Args)]
@@ -85,7 +86,7 @@ fn print_to(form: &Form, register: Option<&Path>, out: &Path) -> anyhow::Result<
         Some(path) => {
             let bar = ProgressBar::new_spinner();
             let households = || {
-                let file = File::open(path).map_err(csv::Error::from).map_err(RegisterError::from)?;
+                let file = File::open(path).map_err(csv::Error::from).map_err(RowsError::from)?;
                 read_register(file)
             };
             let report = print::write_pdf(form, households, writer, &mut |progress| show(&bar, progress));

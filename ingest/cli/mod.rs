@@ -16,6 +16,7 @@ mod health;
 mod ingest;
 mod inspect;
 mod judged;
+mod listed;
 mod migrate;
 mod objects;
 mod payer;

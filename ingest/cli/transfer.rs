@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 
 use super::applications::By;
+use super::listed::{listed, listed_date};
 use super::{Common, with_database};
 use crate::application_id::{ApplicationId, ApplicationIdError};
 use crate::approve::ReturnReason;
@@ -80,13 +80,6 @@ fn print(report: &Report) {
     );
 }
 
-#[derive(serde::Deserialize)]
-struct ReturnRow {
-    application_id: String,
-    pay_on: String,
-    reason: String,
-}
-
 /// An application ID, or the customer codes that transfer files carry it in.
 fn reference(text: &str) -> Result<ApplicationId, ApplicationIdError> {
     match text.strip_prefix("0000000") {
@@ -96,25 +89,13 @@ fn reference(text: &str) -> Result<ApplicationId, ApplicationIdError> {
 }
 
 fn returned_payments(path: &Path) -> anyhow::Result<Vec<ReturnedPayment>> {
-    let name = path.display();
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_path(path)
-        .with_context(|| format!("{name}: cannot be read"))?;
-    let mut returned = Vec::new();
-    for row in reader.deserialize() {
-        let row: ReturnRow = row.with_context(|| format!("{name}"))?;
-        let line = returned.len() + 2;
-        returned.push(ReturnedPayment {
-            application: reference(&row.application_id)
-                .with_context(|| format!("{name}, line {line}: application_id"))?,
-            pay_on: NaiveDate::parse_from_str(&row.pay_on, "%Y-%m-%d")
-                .with_context(|| format!("{name}, line {line}: pay_on is no date like 2020-06-30"))?,
-            reason: ReturnReason::named(&row.reason)
-                .with_context(|| format!("{name}, line {line}: reason is number, holder, closed or other"))?,
-        });
-    }
-    Ok(returned)
+    listed(path, ["application_id", "pay_on", "reason"], |[id, pay_on, reason]| {
+        Ok(ReturnedPayment {
+            application: reference(&id).context("application_id")?,
+            pay_on: listed_date(&pay_on, "pay_on")?,
+            reason: ReturnReason::named(&reason).context("reason is number, holder, closed or other")?,
+        })
+    })
 }
 
 fn returns(common: &Common, path: &Path, by: &str) -> anyhow::Result<()> {

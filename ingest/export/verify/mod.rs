@@ -151,8 +151,8 @@ impl<'a> Check<'a> {
         self.sets += 1;
         self.set = Set::default();
         if let Some(service) = record.bytes.get(1..3) {
-            self.set.is_salary = layout::SALARIES.iter().any(|salary| service == salary);
-            if !self.set.is_salary && service != layout::GENERAL {
+            self.set.is_salary = layout::salary::SERVICES.iter().any(|salary| service == salary);
+            if !self.set.is_salary && service != layout::general::SERVICE {
                 let service = service.escape_ascii().to_string();
                 self.faults.push(record.fault(1, 2, "種別コード (service)", Reason::UnknownService(service)));
             }
@@ -163,7 +163,8 @@ impl<'a> Check<'a> {
 
     fn payment(&mut self, record: &RawRecord<'a>) {
         self.come(record, "payment", &[Expected::Payment], Expected::Payment);
-        self.fields(record, if self.set.is_salary { layout::SALARY_PAYMENT } else { layout::PAYMENT });
+        let parts = if self.set.is_salary { layout::salary::PAYMENT } else { layout::general::PAYMENT };
+        self.fields(record, parts);
         self.set.payments += 1;
         self.payments += 1;
         let yen = fields::number(record, 80, 10).unwrap_or(0);

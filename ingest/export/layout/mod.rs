@@ -1,5 +1,11 @@
 //! Where every field of a record is and what it may hold, as the verifier looks at it (domain rules
-//! 2.2 to 2.4). The writer does not use this table: each is a check of the other.
+//! 2.2 to 2.4). The writer does not use these tables: each is a check of the other.
+//!
+//! Two kinds of file share header, trailer and end, and what a payment says of an account: general
+//! transfers and salaries.
+
+pub(super) mod general;
+pub(super) mod salary;
 
 use super::text::CharacterSet;
 
@@ -38,15 +44,10 @@ const fn part(name: &'static str, from: usize, length: usize, holds: Holds) -> P
     Part { name, at: from - 1, length, holds }
 }
 
-use Holds::{AccountNumber, Amount, Blanks, CustomerCodes, Digits, DigitsOrBlanks, MonthAndDay, OneOf, Text};
+use Holds::{AccountNumber, Amount, Blanks, Digits, DigitsOrBlanks, MonthAndDay, OneOf, Text};
 
 const BANK_NAME: Holds = Text { set: CharacterSet::BankName, required: false };
 const PARTY_NAME: Holds = Text { set: CharacterSet::PartyName, required: true };
-const SALARY_NAME: Holds = Text { set: CharacterSet::SalaryName, required: true };
-
-/// General transfers, and salaries (private, public) with bonuses.
-pub(super) const GENERAL: [u8; 2] = *b"21";
-pub(super) const SALARIES: [[u8; 2]; 4] = [*b"11", *b"12", *b"71", *b"72"];
 
 pub(super) const HEADER: &[Part] = &[
     part("コード区分 (code division)", 4, 1, OneOf(b"0")),
@@ -62,7 +63,7 @@ pub(super) const HEADER: &[Part] = &[
     part("ダミー (filler)", 104, 17, Blanks),
 ];
 
-/// Of payments, general or salaries.
+/// Of a payment of either kind.
 const ACCOUNT: [Part; 5] = [
     part("被仕向銀行番号 (bank)", 2, 4, Digits),
     part("被仕向銀行名 (bank's name)", 6, 15, BANK_NAME),
@@ -73,39 +74,6 @@ const ACCOUNT: [Part; 5] = [
 const NUMBER: Part = part("口座番号 (account number)", 44, 7, AccountNumber);
 const AMOUNT: Part = part("振込金額 (amount)", 81, 10, Amount);
 const NEW_CODE: Part = part("新規コード (new code)", 91, 1, OneOf(b"012"));
-
-pub(super) const PAYMENT: &[Part] = &[
-    ACCOUNT[0],
-    ACCOUNT[1],
-    ACCOUNT[2],
-    ACCOUNT[3],
-    ACCOUNT[4],
-    part("預金種目 (account type)", 43, 1, OneOf(b"1249")),
-    NUMBER,
-    part("受取人名 (payee name)", 51, 30, PARTY_NAME),
-    AMOUNT,
-    NEW_CODE,
-    part("顧客コード (customer codes)", 92, 20, CustomerCodes),
-    part("振込指定区分 (designation)", 112, 1, OneOf(b"078 ")),
-    part("識別表示 (EDI sign)", 113, 1, OneOf(b"Y ")),
-    part("ダミー (filler)", 114, 7, Blanks),
-];
-
-pub(super) const SALARY_PAYMENT: &[Part] = &[
-    ACCOUNT[0],
-    ACCOUNT[1],
-    ACCOUNT[2],
-    ACCOUNT[3],
-    ACCOUNT[4],
-    part("預金種目 (account type)", 43, 1, OneOf(b"12")),
-    NUMBER,
-    part("預金者名 (payee name)", 51, 30, SALARY_NAME),
-    AMOUNT,
-    NEW_CODE,
-    part("社員番号 (employee)", 92, 10, DigitsOrBlanks),
-    part("所属コード (department)", 102, 10, DigitsOrBlanks),
-    part("ダミー (filler)", 112, 9, Blanks),
-];
 
 pub(super) const TRAILER: &[Part] = &[
     part("合計件数 (count)", 2, 6, Digits),
@@ -122,7 +90,9 @@ mod tests {
 
     #[test]
     fn the_parts_of_every_record_leave_no_byte_out() {
-        for (parts, first) in [(HEADER, 3), (PAYMENT, 1), (SALARY_PAYMENT, 1), (TRAILER, 1), (END, 1)] {
+        for (parts, first) in
+            [(HEADER, 3), (general::PAYMENT, 1), (salary::PAYMENT, 1), (TRAILER, 1), (END, 1)]
+        {
             let end = parts.iter().fold(first, |at, part| {
                 assert_eq!(part.at, at, "{}", part.name);
                 at + part.length
