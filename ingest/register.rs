@@ -78,8 +78,8 @@ fn household_of(row: Row<{ COLUMNS.len() }>) -> Result<Household, RegisterError>
     let Row { line, values, further } = row;
     let empty = values.iter().zip(COLUMNS).skip(1).find(|(value, _)| value.is_empty()).map(|(_, name)| name);
     let [application_id, head_name, head_kana, postal_code, address, birth_date, members, amount] = values;
-    let application_id =
-        ApplicationId::parse(&application_id).map_err(|source| RegisterError::ApplicationId { line, source })?;
+    let application_id = ApplicationId::parse(&application_id)
+        .map_err(|source| RegisterError::ApplicationId { line, source })?;
     if let Some(column) = empty {
         return Err(RegisterError::Empty { line, column });
     }

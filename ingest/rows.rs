@@ -121,9 +121,6 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_told() {
         assert_eq!(told(b"id,note\n"), ["the header lacks the column 'on'; it needs id, on"]);
-        assert_eq!(
-            told(b"id,on\n\x8d\x82,1\n"),
-            ["line 2: the file is not UTF-8; save it as UTF-8 (CSV)"]
-        );
+        assert_eq!(told(b"id,on\n\x8d\x82,1\n"), ["line 2: the file is not UTF-8; save it as UTF-8 (CSV)"]);
     }
 }

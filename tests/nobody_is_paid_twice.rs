@@ -37,7 +37,9 @@ use uketsuke::store::returned_payments::{ReturnedPayment, TakenBack, take_back};
 use uketsuke::store::transfers::{self, TransferFault};
 use uketsuke::store::{Database, application_facts};
 
-use money::{CHECKER, MAKER, capture, decide, field, fields, ids, paid, pay_on, payer, payers, profile, settle, town};
+use money::{
+    CHECKER, MAKER, capture, decide, field, fields, ids, paid, pay_on, payer, payers, profile, settle, town,
+};
 
 async fn approved_town(database: &Database, count: u64) -> Vec<(Household, CaptureId)> {
     let town = town(database, count, |_, _, _| {}).await;
@@ -58,13 +60,15 @@ async fn propose(database: &Database) -> (Option<i64>, u64) {
 async fn pay(database: &Database) -> Vec<(String, u64)> {
     let (transfer, _) = propose(database).await;
     let transfer = transfer.expect("somebody is to be paid");
-    let requested =
-        transfers::approve(database, transfer, &payer(CHECKER), &profile(), None, None).await.expect("approved");
+    let requested = transfers::approve(database, transfer, &payer(CHECKER), &profile(), None, None)
+        .await
+        .expect("approved");
     paid(&requested.files)
 }
 
 async fn state_of(database: &Database, household: &Household) -> State {
-    let facts = application_facts::of_application(database, household.application_id, 0).await.expect("facts");
+    let facts =
+        application_facts::of_application(database, household.application_id, 0).await.expect("facts");
     state(&facts.expect("in the register").facts)
 }
 
@@ -82,8 +86,9 @@ async fn two_people_pay_every_household_once() {
     assert!(matches!(alone, Err(TransferFault::SamePerson(_))), "{alone:?}");
     let unknown = transfers::approve(&database, transfer + 1, &payer(CHECKER), &profile(), None, None).await;
     assert!(matches!(unknown, Err(TransferFault::Unknown(_))), "{unknown:?}");
-    let requested =
-        transfers::approve(&database, transfer, &payer(CHECKER), &profile(), None, None).await.expect("approved");
+    let requested = transfers::approve(&database, transfer, &payer(CHECKER), &profile(), None, None)
+        .await
+        .expect("approved");
     let mut expected: Vec<(String, u64)> =
         town.iter().map(|(household, _)| (household.application_id.to_string(), household.amount)).collect();
     expected.sort();
@@ -201,9 +206,14 @@ async fn files_are_encrypted_where_there_are_keys() {
     let database = Database::open(options.clone()).await.expect("a database");
     approved_town(&database, 3).await;
     let ring = |name: &str| KeyRing::parse(&format!("{name} {}", "5a".repeat(32)), "a test").expect("keys");
-    let (old, new) = (ring("2025"), KeyRing::parse(&format!("2026 {},2025 {}", "a5".repeat(32), "5a".repeat(32)), "a test").expect("keys"));
+    let (old, new) = (
+        ring("2025"),
+        KeyRing::parse(&format!("2026 {},2025 {}", "a5".repeat(32), "5a".repeat(32)), "a test")
+            .expect("keys"),
+    );
     let transfer = propose(&database).await.0.expect("a transfer");
-    let requested = transfers::approve(&database, transfer, &payer(CHECKER), &profile(), None, Some(&old)).await;
+    let requested =
+        transfers::approve(&database, transfer, &payer(CHECKER), &profile(), None, Some(&old)).await;
     let requested = requested.expect("approved").files;
     let mut connection = PgConnection::connect_with(&options).await.expect("a connection");
     let mut reads_as_before = async |keys: &KeyRing| {
@@ -265,8 +275,7 @@ async fn the_database_itself_refuses_a_second_payment_and_a_stopped_one() {
         "update transfer_file set number = 2",
         "update transfer_file set sealed = true, sha256 = sha256('other')",
         "delete from transfer_file",
-    ]
-    {
+    ] {
         sqlx::query(statement).execute(&mut connection).await.expect_err(statement);
     }
 }
@@ -528,7 +537,8 @@ async fn a_program_that_is_killed_leaves_all_or_nothing() {
     let (data, out) = (folder.path().join("data"), folder.path().join("out"));
     let database = Database::connect(&data, None).await.expect("a private server");
     let town = approved_town(&database, 300).await;
-    let date = ["export", "transfer", "propose", "--date", "2026-06-30", "--profile", "example", "--by", MAKER];
+    let date =
+        ["export", "transfer", "propose", "--date", "2026-06-30", "--profile", "example", "--by", MAKER];
     let (proposed, report) = run(&data, &date);
     assert!(proposed, "{report}");
     assert_eq!(report["payments"], 300);

@@ -260,12 +260,8 @@ mod tests {
 
     #[test]
     fn further_sentences_are_told_where_they_are_wanted_only() {
-        let four = [
-            PublicState::Awaited,
-            PublicState::Waiting,
-            PublicState::UnderReview,
-            PublicState::Requested,
-        ];
+        let four =
+            [PublicState::Awaited, PublicState::Waiting, PublicState::UnderReview, PublicState::Requested];
         assert!(State::ALL.iter().all(|state| four.contains(&state.public(&[]))));
         let all = [Further::LetterSent, Further::Paid, Further::Declined];
         for (state, told) in [

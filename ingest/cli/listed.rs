@@ -28,5 +28,6 @@ pub(super) fn listed<T, const N: usize>(
 
 /// A date in a list.
 pub(super) fn listed_date(text: &str, column: &str) -> anyhow::Result<NaiveDate> {
-    NaiveDate::parse_from_str(text, "%Y-%m-%d").with_context(|| format!("{column} is no date like 2020-05-31"))
+    NaiveDate::parse_from_str(text, "%Y-%m-%d")
+        .with_context(|| format!("{column} is no date like 2020-05-31"))
 }

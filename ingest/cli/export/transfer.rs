@@ -10,9 +10,7 @@ use clap::Subcommand;
 use super::super::payer::Payer;
 use super::super::{Common, banks, with_database};
 use super::{print_result, write_private};
-use crate::export::{
-    BankProfile, ControlSheet, ListedFile, TransferFile, control_page, control_text,
-};
+use crate::export::{BankProfile, ControlSheet, ListedFile, TransferFile, control_page, control_text};
 use crate::settings::Settings;
 use crate::store::Database;
 use crate::store::objects::KeyRing;

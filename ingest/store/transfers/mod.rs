@@ -69,8 +69,14 @@ pub async fn withdraw(database: &Database, transfer: i64, actor: &AccountName) -
         .await
         .map_err(&doing)?;
     decide(&mut transaction, transfer, "withdrawn", actor).await?;
-    events::append(&mut transaction, actor.as_str(), EventKind::TransferWithdrawn, &subject(transfer), json!({}))
-        .await?;
+    events::append(
+        &mut transaction,
+        actor.as_str(),
+        EventKind::TransferWithdrawn,
+        &subject(transfer),
+        json!({}),
+    )
+    .await?;
     transaction.commit().await.map_err(&doing)?;
     Ok(())
 }
@@ -137,7 +143,12 @@ async fn lock_proposed(connection: &mut PgConnection, id: i64) -> Result<Transfe
     }
 }
 
-async fn decide(connection: &mut PgConnection, id: i64, state: &str, actor: &AccountName) -> Result<(), StoreError> {
+async fn decide(
+    connection: &mut PgConnection,
+    id: i64,
+    state: &str,
+    actor: &AccountName,
+) -> Result<(), StoreError> {
     sqlx::query("update transfer set state = $2, checker = $3, decided_at = now() where id = $1")
         .bind(id)
         .bind(state)

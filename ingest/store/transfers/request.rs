@@ -75,8 +75,14 @@ pub async fn approve(
     .map_err(&doing)?;
     let digests: Vec<Sha256> = files.iter().map(|file| file.sha256).collect();
     let detail = json!({ "payments": proposal.payments, "total": proposal.total, "files": digests });
-    events::append(&mut transaction, checker.as_str(), EventKind::TransferRequested, &subject(transfer), detail)
-        .await?;
+    events::append(
+        &mut transaction,
+        checker.as_str(),
+        EventKind::TransferRequested,
+        &subject(transfer),
+        detail,
+    )
+    .await?;
     transaction.commit().await.map_err(&doing)?;
     Ok(Requested { files })
 }

@@ -115,8 +115,8 @@ impl Sealed {
             return Ok(Opened::Plain(Contents { bytes, chunks }));
         }
         let header = buffer.split_to(HEADER.min(buffer.len()));
-        let (id, opener) =
-            Opener::begin(&header, &key.to_string(), &self.keys).map_err(|failure| self.failed(key, failure))?;
+        let (id, opener) = Opener::begin(&header, &key.to_string(), &self.keys)
+            .map_err(|failure| self.failed(key, failure))?;
         let bytes = plain_bytes(bytes).ok_or_else(|| self.failed(key, SealFailure::Cut))?;
         let store = self.clone();
         let chunks =
