@@ -4,14 +4,19 @@
 //! filled by SQL: every household of the register has its row, two of three a capture, 100,000 an
 //! approval. `UKETSUKE_BENCH_APPLICATIONS` and `UKETSUKE_BENCH_PAYMENTS` make it smaller.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use sqlx::{Connection, PgConnection};
-use uketsuke::store::Database;
+use uketsuke::review::{Password, PasswordHash, Role};
 use uketsuke::store::private_postgres::PrivatePostgres;
+use uketsuke::store::{Database, accounts};
+
+/// Of maker and checker.
+const PASSWORD: &str = "maker and checker";
 
 fn main() -> anyhow::Result<()> {
     let applications = number("UKETSUKE_BENCH_APPLICATIONS", 1_800_000)?;
@@ -21,7 +26,12 @@ fn main() -> anyhow::Result<()> {
     let server = PrivatePostgres::start(&data)?;
     let begun = Instant::now();
     tokio::runtime::Runtime::new()?.block_on(async {
-        Database::connect(&data, None).await?.close().await;
+        let database = Database::connect(&data, None).await?;
+        let hash = PasswordHash::of(&Password::typed(PASSWORD.to_owned()))?;
+        for payer in ["a", "b"] {
+            accounts::add(&database, "bench", &payer.parse()?, Role::Payment, &hash).await?;
+        }
+        database.close().await;
         fill(&server, applications, payments).await
     })?;
     eprintln!("filled in {:.0} s", begun.elapsed().as_secs_f64());
@@ -59,14 +69,21 @@ fn number(variable: &str, default: i64) -> anyhow::Result<i64> {
 /// How long the command took, and what it printed.
 fn timed(data: &Path, arguments: &[&str]) -> anyhow::Result<(Duration, String)> {
     let begun = Instant::now();
-    let output = Command::new(env!("CARGO_BIN_EXE_uketsuke"))
+    let mut child = Command::new(env!("CARGO_BIN_EXE_uketsuke"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env_remove("DATABASE_URL")
         .arg("--data")
         .arg(data)
         .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
-        .output()?;
+        .spawn()?;
+    // Whoever pays types a password; the others do not read it.
+    if let Some(mut stdin) = child.stdin.take() {
+        let _ = writeln!(stdin, "{PASSWORD}");
+    }
+    let output = child.wait_with_output()?;
     anyhow::ensure!(output.status.success(), "{arguments:?} failed");
     Ok((begun.elapsed(), String::from_utf8(output.stdout)?))
 }

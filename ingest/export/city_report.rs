@@ -7,15 +7,22 @@ use std::fmt::Write as _;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::approve::State;
-use crate::check::{Defect, FindingCode};
+use crate::check::{Defect, FindingCode, JAPAN};
 
 /// What is counted each day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Measure {
-    /// Applications whose first form was read.
+    /// Applications whose first form arrived.
     Received,
     /// Further forms of the same application.
     Repeated,
+    /// Forms that were read, further ones too.
+    Read,
+    /// Fields that were accepted by the machine, as written or as blank; and those that were left to people.
+    FieldsAccepted,
+    FieldsDoubtful,
+    /// Forms in which something was found that the municipality has a code for.
+    Defective,
     /// Fields that people decided.
     Decided,
     /// Fields that the municipality was asked about.
@@ -23,6 +30,8 @@ pub enum Measure {
     /// Approved on accepted fields alone.
     ApprovedByMachine,
     ApprovedWithPeople,
+    /// Deficiency letters.
+    Letters,
     /// Payments that the bank was asked for, and their yen.
     Requested,
     RequestedYen,
@@ -30,13 +39,18 @@ pub enum Measure {
 }
 
 impl Measure {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::Received,
         Self::Repeated,
+        Self::Read,
+        Self::FieldsAccepted,
+        Self::FieldsDoubtful,
+        Self::Defective,
         Self::Decided,
         Self::Escalated,
         Self::ApprovedByMachine,
         Self::ApprovedWithPeople,
+        Self::Letters,
         Self::Requested,
         Self::RequestedYen,
         Self::Returned,
@@ -46,10 +60,15 @@ impl Measure {
         match self {
             Self::Received => "received",
             Self::Repeated => "repeated",
+            Self::Read => "read",
+            Self::FieldsAccepted => "fields_accepted",
+            Self::FieldsDoubtful => "fields_doubtful",
+            Self::Defective => "defective",
             Self::Decided => "decided",
             Self::Escalated => "escalated",
             Self::ApprovedByMachine => "approved_by_machine",
             Self::ApprovedWithPeople => "approved_with_people",
+            Self::Letters => "letters",
             Self::Requested => "requested",
             Self::RequestedYen => "requested_yen",
             Self::Returned => "returned",
@@ -64,10 +83,15 @@ impl Measure {
         match self {
             Self::Received => "受付(申請)",
             Self::Repeated => "再提出・重複(通)",
+            Self::Read => "読取(通)",
+            Self::FieldsAccepted => "自動で確定した項目",
+            Self::FieldsDoubtful => "人の確認に回した項目",
+            Self::Defective => "不備のあった申請書(通)",
             Self::Decided => "人が確認した項目",
             Self::Escalated => "市への照会(項目)",
             Self::ApprovedByMachine => "自動のみで支払可",
             Self::ApprovedWithPeople => "人の確認を経て支払可",
+            Self::Letters => "不備通知(通)",
             Self::Requested => "振込依頼(件)",
             Self::RequestedYen => "振込依頼(円)",
             Self::Returned => "組戻・返却(件)",
@@ -75,15 +99,34 @@ impl Measure {
     }
 }
 
+/// A day and a district.
+pub type DayAndDistrict = (NaiveDate, String);
+
+/// What is found, as the municipality and as records call it.
+pub type Found = (Option<Defect>, FindingCode);
+
 /// What the report tells of.
 #[derive(Debug, Clone, Default)]
 pub struct CityReport {
-    pub days: BTreeMap<(NaiveDate, String), BTreeMap<Measure, u64>>,
+    pub days: BTreeMap<DayAndDistrict, BTreeMap<Measure, u64>>,
     /// Applications of the register by state.
     pub states: BTreeMap<State, u64>,
     /// Captures by what was found in them when they were read.
-    pub findings: BTreeMap<(Option<Defect>, FindingCode), u64>,
+    pub findings: BTreeMap<DayAndDistrict, BTreeMap<Found, u64>>,
 }
+
+/// What is plotted by day.
+const PLOTTED: [Measure; 9] = [
+    Measure::Received,
+    Measure::Read,
+    Measure::ApprovedByMachine,
+    Measure::ApprovedWithPeople,
+    Measure::Decided,
+    Measure::Defective,
+    Measure::Escalated,
+    Measure::Letters,
+    Measure::Requested,
+];
 
 impl CityReport {
     /// A row a day and district.
@@ -101,24 +144,29 @@ impl CityReport {
         csv
     }
 
-    /// A page that asks nobody for anything.
-    pub fn html(&self, made_at: DateTime<Utc>) -> String {
-        let mut totals: BTreeMap<Measure, u64> = BTreeMap::new();
-        let mut by_day: BTreeMap<NaiveDate, BTreeMap<Measure, u64>> = BTreeMap::new();
-        for ((day, _), numbers) in &self.days {
-            for (&measure, &number) in numbers {
-                *totals.entry(measure).or_default() += number;
-                *by_day.entry(*day).or_default().entry(measure).or_default() += number;
+    /// A row a day, district and finding.
+    pub fn defects_csv(&self) -> String {
+        let mut csv = "day,district,defect,finding,forms\n".to_owned();
+        for ((day, district), found) in &self.findings {
+            for ((defect, code), forms) in found {
+                let defect = defect.map(|defect| format!("{defect:?}")).unwrap_or_default();
+                csv += &format!("{day},{},{defect},{code:?},{forms}\n", quoted(district));
             }
         }
+        csv
+    }
+
+    /// A page that asks nobody for anything.
+    pub fn html(&self, made_at: DateTime<Utc>) -> String {
         let mut page = HEAD.to_owned();
-        page += &format!("<p>{} 現在</p>", made_at.format("%Y-%m-%d %H:%M UTC"));
+        page += &format!("<p>{} 現在</p>", made_at.with_timezone(&JAPAN).format("%Y-%m-%d %H:%M"));
+        let totals = sums(&self.days, |_| ()).remove(&()).unwrap_or_default();
         let of_measures = Measure::ALL
             .map(|measure| (measure.japanese().to_owned(), totals.get(&measure).copied().unwrap_or(0)));
         page += &table("累計", &of_measures);
-        for measure in
-            [Measure::Received, Measure::ApprovedWithPeople, Measure::ApprovedByMachine, Measure::Requested]
-        {
+        page += &self.districts();
+        let by_day = sums(&self.days, |(day, _)| *day);
+        for measure in PLOTTED {
             let bars: Vec<(NaiveDate, u64)> = by_day
                 .iter()
                 .map(|(&day, numbers)| (day, numbers.get(&measure).copied().unwrap_or(0)))
@@ -128,17 +176,51 @@ impl CityReport {
         let states: Vec<(String, u64)> =
             self.states.iter().map(|(state, number)| (state.name().to_owned(), *number)).collect();
         page += &table("申請の状態", &states);
-        let findings: Vec<(String, u64)> = self
-            .findings
+        let findings: Vec<(String, u64)> = sums(&self.findings, |_| ())
+            .remove(&())
+            .unwrap_or_default()
             .iter()
             .map(|((defect, code), number)| {
                 let defect = defect.map(|defect| format!("{defect:?} ")).unwrap_or_default();
                 (format!("{defect}{code:?}"), *number)
             })
             .collect();
-        page += &table("読取時の指摘(不備コード別)", &findings);
+        page += &table("読取時の指摘(不備コード別、申請書の通数)", &findings);
         page + "</body>\n</html>\n"
     }
+
+    /// A row a district, where there are several.
+    fn districts(&self) -> String {
+        let by_district = sums(&self.days, |(_, district)| district.clone());
+        if by_district.len() < 2 {
+            return String::new();
+        }
+        let mut html = "<h2>地区別</h2>\n<table>\n<tr><th></th>".to_owned();
+        Measure::ALL.iter().for_each(|measure| html += &format!("<th>{}</th>", measure.japanese()));
+        html += "</tr>\n";
+        for (district, numbers) in &by_district {
+            let district = if district.is_empty() { "(不明)" } else { district };
+            html += &format!("<tr><td>{}</td>", escaped(district));
+            Measure::ALL
+                .iter()
+                .for_each(|measure| html += &format!("<td>{}</td>", numbers.get(measure).unwrap_or(&0)));
+            html += "</tr>\n";
+        }
+        html + "</table>\n"
+    }
+}
+
+/// Numbers added up by what `part` makes of their day and district.
+fn sums<Part: Ord, Key: Ord + Copy>(
+    numbers: &BTreeMap<DayAndDistrict, BTreeMap<Key, u64>>,
+    part: impl Fn(&DayAndDistrict) -> Part,
+) -> BTreeMap<Part, BTreeMap<Key, u64>> {
+    let mut sums: BTreeMap<Part, BTreeMap<Key, u64>> = BTreeMap::new();
+    for (of, numbers) in numbers {
+        let sum = sums.entry(part(of)).or_default();
+        numbers.iter().for_each(|(&key, number)| *sum.entry(key).or_default() += number);
+    }
+    sums
 }
 
 const HEAD: &str = "<!doctype html>\n<html lang=\"ja\">\n<head>\n<meta charset=\"utf-8\">\n<title>受付状況</title>\n<style>\n\
@@ -148,6 +230,10 @@ const HEAD: &str = "<!doctype html>\n<html lang=\"ja\">\n<head>\n<meta charset=\
      td + td { text-align: right; font-variant-numeric: tabular-nums; }\n\
      rect { fill: #0b4f8a; }\n\
      text { font-size: 11px; fill: #333; }\n</style>\n</head>\n<body>\n<h1>受付状況</h1>\n";
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
+}
 
 /// With quotes where a spreadsheet needs them.
 fn quoted(text: &str) -> String {
@@ -213,18 +299,24 @@ mod tests {
                 ((day(2), "中区".to_owned()), numbers(1, 0)),
             ]),
             states: BTreeMap::from([(State::Awaited, 9)]),
-            findings: BTreeMap::from([((Some(Defect::D07), FindingCode::HolderDiffers), 2)]),
+            findings: BTreeMap::from([(
+                (day(1), "中区".to_owned()),
+                BTreeMap::from([((Some(Defect::D07), FindingCode::HolderDiffers), 2)]),
+            )]),
         }
     }
 
     #[test]
     fn the_table_has_a_row_a_day_and_district() {
+        let csv = report().csv();
+        let rows: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+        assert_eq!(rows[0][..5], ["day", "district", "received", "repeated", "read"]);
+        assert_eq!(rows[0].len(), 2 + Measure::ALL.len());
+        assert!(csv.contains("\n2020-06-01,\"a,b\",4,0,") && csv.contains("\n2020-06-02,中区,1,0,"), "{csv}");
+        assert_eq!(csv.lines().count(), 4);
         assert_eq!(
-            report().csv(),
-            "day,district,received,repeated,decided,escalated,approved_by_machine,approved_with_people,requested,requested_yen,returned\n\
-             2020-06-01,\"a,b\",4,0,0,0,0,0,0,200000,0\n\
-             2020-06-01,中区,3,0,0,0,0,0,0,0,0\n\
-             2020-06-02,中区,1,0,0,0,0,0,0,0,0\n"
+            report().defects_csv(),
+            "day,district,defect,finding,forms\n2020-06-01,中区,D07,HolderDiffers,2\n"
         );
     }
 
@@ -236,6 +328,7 @@ mod tests {
             "2020-06-01: 7",
             "D07 HolderDiffers",
             "<td>awaited</td><td>9</td>",
+            "<tr><td>中区</td><td>4</td>",
         ] {
             assert!(page.contains(told), "{told}\n{page}");
         }

@@ -15,7 +15,7 @@ mod transfer_file;
 mod verify;
 
 pub use business_day::is_business_day;
-pub use city_report::{CityReport, Measure};
+pub use city_report::{CityReport, DayAndDistrict, Measure};
 pub use control_sheet::{ControlSheet, ListedFile, control_page, control_text};
 pub use payment::{NameError, PartyName, Payment, Yen};
 pub use profile::{BankProfile, ClearingHouse, Newline, ProfileError, Reference, TransferDesignation};

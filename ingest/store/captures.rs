@@ -133,8 +133,8 @@ impl fmt::Debug for RecordObject {
 /// A place in the list of all captures: by application, then in the order in which they came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    application_id: ApplicationId,
-    seq: i32,
+    pub(super) application_id: ApplicationId,
+    pub(super) seq: i32,
 }
 
 /// A current record as it was published.

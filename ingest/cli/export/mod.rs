@@ -2,26 +2,24 @@
 //! states of all applications for the municipality.
 
 mod letters;
+mod report;
 mod transfer;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use futures_util::StreamExt;
 
-use super::records::{self, is_broken_pipe};
+use super::records::is_broken_pipe;
 use super::{Common, with_database};
 use crate::approve::state;
-use crate::check::Finding;
-use crate::export::CityReport;
 use crate::settings::{self, Settings};
 use crate::store::application_facts::{self, ApplicationFacts};
-use crate::store::daily_numbers::daily_numbers;
 use crate::store::{Database, StoreError};
 
 #[derive(Debug, Args)]
@@ -37,18 +35,7 @@ enum Command {
     Transfer(transfer::Command),
     Status(Status),
     Letters(letters::Arguments),
-    /// Write numbers for the municipality: numbers.csv by day and district, and a page with plots
-    ///
-    /// No application is named in either. Every record is looked at for its findings: some minutes
-    /// where there are a million.
-    Report {
-        /// A new folder, or one whose report is written anew
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-        /// The register's column that districts stand in
-        #[arg(long, value_name = "COLUMN", default_value = "ward")]
-        district: String,
-    },
+    Report(report::Arguments),
 }
 
 /// Print the state of every application of the register, and the sentence that the applicant is told
@@ -75,7 +62,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Transfer(command) => transfer::run(common, command),
         Command::Letters(arguments) => letters::run(common, arguments),
-        Command::Report { out, district } => report(common, &out, &district),
+        Command::Report(arguments) => report::run(common, &arguments),
         Command::Status(arguments) => {
             let told = Settings::load(common.config.as_deref())?.public_page;
             with_database(common, async |database: &Database| {
@@ -141,37 +128,4 @@ async fn status(
         }
     }
     Ok(output.flush()?)
-}
-
-/// What the report needs of a record.
-#[derive(serde::Deserialize)]
-struct Found {
-    findings: Vec<Finding>,
-}
-
-fn report(common: &Common, out: &Path, district: &str) -> anyhow::Result<()> {
-    let paid_after_days = Settings::load(common.config.as_deref())?.public_page.paid_after_days;
-    let report = with_database(common, async |database: &Database| {
-        let mut report =
-            CityReport { days: daily_numbers(database, district).await?, ..CityReport::default() };
-        let mut all = std::pin::pin!(application_facts::all(database, None, paid_after_days));
-        while let Some(row) = all.next().await {
-            *report.states.entry(state(&row?.facts)).or_default() += 1;
-        }
-        records::each(database, None, |record| {
-            let found: Found = serde_json::from_str(record)?;
-            for Finding { defect, code, .. } in found.findings {
-                *report.findings.entry((defect, code)).or_default() += 1;
-            }
-            Ok(())
-        })
-        .await?;
-        Ok(report)
-    })?;
-    fs::create_dir_all(out).with_context(|| format!("{}: cannot be made", out.display()))?;
-    write_private(&out.join("numbers.csv"), report.csv().as_bytes())?;
-    write_private(&out.join("index.html"), report.html(Utc::now()).as_bytes())?;
-    let json = serde_json::json!({ "out": out, "days": report.days.len(), "states": report.states });
-    print_result(common, &json, || format!("numbers.csv and index.html are in {}", out.display()));
-    Ok(())
 }
