@@ -1,5 +1,6 @@
 //! Logs name scans and pages, and nobody: an ingest of scans with everything logged, readers
 //! included, and not one name, kana, phone or account number of the register or of the truth in it.
+//! And numbers that must not be kept at all are nowhere.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -126,4 +127,79 @@ fn an_ingest_with_everything_logged_names_nobody() {
             }
         }
     }
+}
+
+/// What is stored of copies with such numbers is black where they were printed, and the scans are gone.
+#[test]
+fn numbers_that_must_not_be_kept_are_kept_nowhere() {
+    const COUNT: usize = 10;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_uketsuke"))
+            .args(["--data", &path("data")])
+            .args(arguments)
+            .env_remove("DATABASE_URL")
+            .output()
+            .expect("the program runs");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let register = home("samples/register.csv");
+    let register = register.to_str().expect("UTF-8");
+    let count = COUNT.to_string();
+    let simulate =
+        ["simulate", "--register", register, "--out", &path("scans"), "--count", &count, "--pages", "2"];
+    run(&[&simulate[..], &["--clean", "--formats", "png", "--enclosures", "varied", "--seed", "3"]].concat());
+    run(&["register", "import", register]);
+    run(&["ingest", &path("scans")]);
+
+    let records: Vec<Value> =
+        run(&["records"]).lines().map(|line| serde_json::from_str(line).expect("a record")).collect();
+    let (mut with_number, mut numbers) = (0, 0);
+    for line in fs::read_to_string(path("scans/truth.jsonl")).expect("the truth").lines() {
+        let truth: Value = serde_json::from_str(line).expect("a JSON line");
+        let corners: Vec<&Value> = truth["copies"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .flat_map(|copy| copy["numbers"].as_array())
+            .flatten()
+            .collect();
+        let record = records.iter().find(|record| record["application_id"] == truth["application_id"]);
+        let record = record.expect("a record of each");
+        let found = |code: &str| {
+            record["findings"].as_array().expect("findings").iter().any(|finding| finding["code"] == code)
+        };
+        let original = record["source"]["sha256"].as_str().expect("a digest");
+        let original = format!("data/objects/original/{}/{}/{original}", &original[..2], &original[2..4]);
+        if corners.is_empty() {
+            assert!(found("sensitive_number_removed") || Path::new(&path(&original)).exists());
+            continue;
+        }
+        assert!(found("sensitive_number_removed") || found("copy_blacked_out"), "{record}");
+        assert!(!Path::new(&path(&original)).exists(), "the original is there");
+        let image = record["pages"][0]["image"].as_str().expect("a key");
+        let image = image::open(path(&format!("data/objects/{image}"))).expect("a picture").to_luma8();
+        let map = &truth["map"];
+        let factor = |name: &str| map[name].as_f64().expect("a number");
+        for number in &corners {
+            let at = |corner: &Value| {
+                let (x, y) = (corner["x"].as_f64().expect("x"), corner["y"].as_f64().expect("y"));
+                (
+                    factor("a") * x + factor("b") * y + factor("c"),
+                    factor("d") * x + factor("e") * y + factor("f"),
+                )
+            };
+            let (from, to) = (at(&number[0]), at(&number[2]));
+            for step in 0..=20 {
+                let part = f64::from(step) / 20.0;
+                let (x, y) = (from.0 + (to.0 - from.0) * part, from.1 + (to.1 - from.1) * part);
+                assert!(image.get_pixel(x as u32, y as u32).0[0] < 60, "a number is legible");
+            }
+            numbers += 1;
+        }
+        with_number += 1;
+    }
+    assert!(with_number >= 3 && numbers >= 4, "{with_number} {numbers}");
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::standing::Answer;
 use super::{Case, Obstacle, ReturnReason, Returned, Standing, Verdict, settle};
 use crate::check::{Defect, Finding, FindingCode, Rules};
-use crate::form::Form;
+use crate::form::{Form, FormPage};
 
 /// One thing that the applicant must mend, and the page of the form that it stands on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -77,11 +77,19 @@ fn whose(code: FindingCode) -> Whose {
         | FindingCode::YuchoNumber
         | FindingCode::YuchoCheckDigit
         | FindingCode::HolderBlank
-        | FindingCode::HolderNotLegal => Whose::Applicant,
+        | FindingCode::HolderNotLegal
+        | FindingCode::IdentityCopyMissing
+        | FindingCode::AccountCopyMissing
+        | FindingCode::AccountCopyDiffers => Whose::Applicant,
         FindingCode::SheetSidesDisagree
         | FindingCode::NotRegistered
         | FindingCode::SingleSymbol
         | FindingCode::Unconfirmed
+        | FindingCode::AssignedByHand
+        | FindingCode::SensitiveNumberRemoved
+        | FindingCode::CopyBlackedOut
+        | FindingCode::IdentityCopyUnreadable
+        | FindingCode::AccountCopyUnreadable
         | FindingCode::DuplicateApplication => Whose::People,
         // Whether a holder of another name may be paid is decided by nobody else.
         FindingCode::HolderDiffers
@@ -157,12 +165,16 @@ fn of_finding(case: &Case<'_>, form: &Form, finding: &Finding) -> Vec<Deficiency
         let there = |page: u32| case.record.pages.iter().any(|read| read.page == page);
         return form.pages.iter().map(|page| page.number).filter(|&page| !there(page)).map(on).collect();
     }
+    if matches!(finding.code, FindingCode::IdentityCopyMissing | FindingCode::AccountCopyMissing) {
+        let has_copies = |page: &&FormPage| !page.copy_areas().is_empty();
+        return form.pages.iter().find(has_copies).map(|page| on(page.number)).into_iter().collect();
+    }
     vec![on(finding.fields.first().map_or(1, |field| page_of(form, field)))]
 }
 
 /// The page that a field stands on; the first where the form has no such field.
 fn page_of(form: &Form, field: &str) -> u32 {
-    let has = |page: &&crate::form::FormPage| page.fields.iter().any(|one| one.name == field);
+    let has = |page: &&FormPage| page.fields.iter().any(|one| one.name == field);
     form.pages.iter().find(has).map_or(1, |page| page.number)
 }
 

@@ -99,6 +99,27 @@ fn of_finding(page: u32, code: FindingCode, defect: Option<Defect>) -> Wording {
             "口座名義（フリガナ）を確認できませんでした。",
             "通帳に記載されているとおりの口座名義を、カタカナで、１マスに１字ずつ記入してください。",
         ),
+        FindingCode::IdentityCopyMissing => {
+            return Wording {
+                wrong: "本人確認書類の写しがありません。".to_owned(),
+                request: format!(
+                    "世帯主（申請・受給者）ご本人の本人確認書類（運転免許証など。マイナンバーカードは表面のみ）の写しを{page}枚目に貼り付けて、お送りください。"
+                ),
+            };
+        }
+        FindingCode::AccountCopyMissing => {
+            return Wording {
+                wrong: "振込先口座が確認できる書類（通帳又はキャッシュカード）の写しがありません。"
+                    .to_owned(),
+                request: format!(
+                    "金融機関名・支店名・口座番号・口座名義（カナ）がわかる部分の写しを{page}枚目に貼り付けて、お送りください。"
+                ),
+            };
+        }
+        FindingCode::AccountCopyDiffers => (
+            "記入された口座が、通帳又はキャッシュカードの写しと一致しません。",
+            "振込先の口座を通帳又はキャッシュカードのとおりに記入し、その写しを添えてください。",
+        ),
         FindingCode::HolderDiffers => return holder(),
         // Not the applicant's matter, and not asked of them.
         FindingCode::NotInRegister
@@ -106,6 +127,11 @@ fn of_finding(page: u32, code: FindingCode, defect: Option<Defect>) -> Wording {
         | FindingCode::NotRegistered
         | FindingCode::SingleSymbol
         | FindingCode::Unconfirmed
+        | FindingCode::AssignedByHand
+        | FindingCode::SensitiveNumberRemoved
+        | FindingCode::CopyBlackedOut
+        | FindingCode::IdentityCopyUnreadable
+        | FindingCode::AccountCopyUnreadable
         | FindingCode::DuplicateApplication
         | FindingCode::AmountDiffers
         | FindingCode::SameAccount => {

@@ -83,9 +83,13 @@ const WORDS: [(CopyKind, &[&str]); 10] = [
     ),
 ];
 
+/// Longer rows are sentences: a form that speaks of documents is none of them.
+const LONGEST_ROW: usize = 36;
+
 /// The kind of copy that the rows of print are of; none where no word tells.
 pub(super) fn kind(rows: &[&str]) -> Option<CopyKind> {
-    let tidy: Vec<Vec<char>> = rows.iter().map(|row| letters(row)).collect();
+    let mut tidy: Vec<Vec<char>> = rows.iter().map(|row| letters(row)).collect();
+    tidy.retain(|row| row.len() <= LONGEST_ROW);
     if tidy.iter().any(|row| names_a_number(row)) {
         return Some(CopyKind::NumberCardBack);
     }
@@ -135,6 +139,12 @@ mod tests {
             (&["国民健康保険被保険者証", "記号 12 番号 345"], Some(CopyKind::InsuranceCard)),
             (&["年金手帳"], Some(CopyKind::PensionBook)),
             (&["マイナンバー(個人番号)が記載された面、通知カドの写しは送らないでください"], None),
+            (
+                &[
+                    "運転免許証、マイナンバーカード(表面のみ)、健康保険証、年金手帳、パスポート、在留カードなど",
+                ],
+                None,
+            ),
             (&["お知らせ"], None),
         ] {
             assert_eq!(kind(rows), expected, "{rows:?}");

@@ -56,6 +56,8 @@ pub(super) struct Place {
     angle: f64,
     pub length: f64,
     pub height: f64,
+    /// Pieces of ink: characters, or parts of them.
+    pub pieces: usize,
 }
 
 impl Place {
@@ -276,17 +278,22 @@ impl Frame {
                 }
             }
         }
-        let mut lines: Vec<Option<Span>> = vec![None; spans.len()];
-        for (at, &span) in spans.iter().enumerate() {
+        let mut lines: Vec<Option<(Span, usize)>> = vec![None; spans.len()];
+        for at in 0..spans.len() {
             let of = root(&mut group, at);
-            lines[of] = Some(lines[of].map_or(span, |line| Span {
-                left: line.left.min(span.left),
-                right: line.right.max(span.right),
-                top: line.top.min(span.top),
-                bottom: line.bottom.max(span.bottom),
+            let span = spans[at];
+            lines[of] = Some(lines[of].map_or((span, 1), |(line, pieces)| {
+                let grown = Span {
+                    left: line.left.min(span.left),
+                    right: line.right.max(span.right),
+                    top: line.top.min(span.top),
+                    bottom: line.bottom.max(span.bottom),
+                };
+                (grown, pieces + 1)
             }));
         }
-        let mut lines: Vec<Place> = lines.into_iter().flatten().map(|span| self.place(&span)).collect();
+        let places = lines.into_iter().flatten().map(|(span, pieces)| self.place(&span, pieces));
+        let mut lines: Vec<Place> = places.collect();
         lines.retain(|line| {
             (LOWEST_LINE_MM..1.5 * TALLEST_MM).contains(&line.height)
                 && line.length >= SHORTEST_LINE_MM.max(line.height)
@@ -295,10 +302,16 @@ impl Frame {
         lines
     }
 
-    fn place(&self, span: &Span) -> Place {
+    fn place(&self, span: &Span, pieces: usize) -> Place {
         let (sin, cos) = self.angle.sin_cos();
         let origin = PointMm { x: span.left * cos - span.top * sin, y: span.left * sin + span.top * cos };
-        Place { origin, angle: self.angle, length: span.right - span.left, height: span.bottom - span.top }
+        Place {
+            origin,
+            angle: self.angle,
+            length: span.right - span.left,
+            height: span.bottom - span.top,
+            pieces,
+        }
     }
 }
 

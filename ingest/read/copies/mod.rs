@@ -251,9 +251,9 @@ struct Line {
 }
 
 impl Line {
-    /// Twelve digits have room in it.
-    fn is_long(&self) -> bool {
-        self.place.length > 5.0 * self.place.height
+    /// Nothing was read where ten digits and more have room.
+    fn may_be_unread_digits(&self) -> bool {
+        self.text.is_empty() && self.place.pieces >= 10 && self.place.length > 5.0 * self.place.height
     }
 }
 
@@ -299,10 +299,13 @@ fn read_lines(
 }
 
 /// How surely lines were read, by the characters that they have.
-fn legibility(lines: &[Line]) -> f64 {
-    let count = |line: &Line| line.text.chars().count() as f64;
-    let all: f64 = lines.iter().map(count).sum();
-    let sure: f64 = lines.iter().map(|line| line.confidence * count(line)).sum();
+fn legibility<'a>(lines: impl IntoIterator<Item = &'a Line>) -> f64 {
+    let (mut all, mut sure) = (0.0, 0.0);
+    for line in lines {
+        let count = line.text.chars().count() as f64;
+        all += count;
+        sure += line.confidence * count;
+    }
     if all > 0.0 { sure / all } else { 0.0 }
 }
 
@@ -315,10 +318,6 @@ impl Row<'_> {
     fn text(&self) -> String {
         let texts: Vec<&str> = self.lines.iter().map(|line| line.text.trim()).collect();
         texts.join(" ")
-    }
-
-    fn confidence(&self) -> f64 {
-        self.lines.iter().map(|line| line.confidence).fold(1.0, f64::min)
     }
 }
 
@@ -372,24 +371,28 @@ impl Copies {
         let kind = kind::kind(&texts.iter().map(String::as_str).collect::<Vec<_>>());
         let mut number_found = false;
         for (row, text) in rows.iter().zip(&texts) {
-            let is_unread = row.lines.iter().any(|line| line.text.is_empty() && line.is_long());
-            let confidence = row.confidence();
             let sensitivity = match surface.of {
                 // Handwriting in its boxes is hardly legible here, and is no copy.
                 SheetKind::SpoiltForm => sensitive::sensitivity(text, kind, 1.0)
                     .filter(|&sensitivity| sensitivity == Sensitivity::Certain),
-                SheetKind::Copies | SheetKind::Loose => sensitive::sensitivity(text, kind, confidence)
-                    .or(is_unread.then_some(Sensitivity::Possible)),
+                SheetKind::Copies | SheetKind::Loose => {
+                    sensitive::sensitivity(text, kind, legibility(row.lines.iter().copied()))
+                }
             };
-            match sensitivity {
+            let (count, gone): (&mut u32, Vec<&Line>) = match sensitivity {
                 Some(Sensitivity::Certain) => {
                     number_found = true;
-                    self.seen.removed += 1;
+                    (&mut self.seen.removed, row.lines.clone())
                 }
-                Some(Sensitivity::Possible) => self.seen.doubtful += 1,
-                None => continue,
-            }
-            for line in &row.lines {
+                Some(Sensitivity::Possible) => (&mut self.seen.doubtful, row.lines.clone()),
+                None if surface.of == SheetKind::SpoiltForm => continue,
+                None => {
+                    let unread = row.lines.iter().copied().filter(|line| line.may_be_unread_digits());
+                    (&mut self.seen.doubtful, unread.collect())
+                }
+            };
+            *count += u32::from(!gone.is_empty());
+            for line in gone {
                 self.black(line.place.corners(BLACK_MARGIN_MM), &surface.map);
             }
         }
