@@ -275,7 +275,7 @@ mod tests {
         {
             let (truth, width, height) = scan_map(dpi, turn + skew, 0.001);
             let picture = noisy(Sheet::with_marks(&page).scan(&truth, width, height), 25, 7);
-            let found = register_by_marks(&picture, &page, None).expect("registered");
+            let found = register_by_marks(&picture, &page, Some(dpi)).expect("registered");
             assert!(error_at_marks(&page, &found.map, &truth) < 0.3, "{turn}");
             // Without one of them nothing says that the others are the form's.
             let mut sheet = Sheet::with_marks(&page);

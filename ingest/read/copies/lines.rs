@@ -279,9 +279,8 @@ impl Frame {
             }
         }
         let mut lines: Vec<Option<(Span, usize)>> = vec![None; spans.len()];
-        for at in 0..spans.len() {
+        for (at, &span) in spans.iter().enumerate() {
             let of = root(&mut group, at);
-            let span = spans[at];
             lines[of] = Some(lines[of].map_or((span, 1), |(line, pieces)| {
                 let grown = Span {
                     left: line.left.min(span.left),
