@@ -261,7 +261,7 @@ async fn next(database: &Database, rule: &Rule, after: &str) -> Result<Option<Wi
                             and (state = 'quarantined'
                                  or exists (select from page where scan_id = scan.id and page.state = 'unassigned'
                                                                    and page.erased_at is null))
-                            and not exists (select from page_decision join application using (application_id)
+                            and not exists (select from page_decision left join application using (application_id)
                                             where scan_id = scan.id and outcome = 'assigned'
                                               and application.erased_at is null) as found
                  from scan where id > $2 order by scan.id limit $3",
