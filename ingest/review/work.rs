@@ -23,7 +23,8 @@ use crate::store::tasks::{self, About, TaskId, TaskKind};
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Claim {
-    /// In the order of what is wanted first; all that the role may have but groups, if empty.
+    /// In the order of what is wanted first. If empty, all that the role may have but pages, duplicates and
+    /// groups: one asks for those by name.
     #[serde(default)]
     kinds: Vec<TaskKind>,
     /// Tasks that are in hand, or were skipped.
@@ -56,6 +57,11 @@ pub(super) fn kinds_of(role: Role) -> &'static [TaskKind] {
     }
 }
 
+/// Not worked on field by field, but on a page of its own.
+fn has_its_page(kind: TaskKind) -> bool {
+    matches!(kind, TaskKind::Page | TaskKind::Duplicate | TaskKind::Group)
+}
+
 /// More than a person skips in a shift.
 const MOST_EXCEPT: usize = 1000;
 
@@ -72,8 +78,7 @@ pub(super) async fn claim(
         return Err(DeskError::Refused("too many kinds or exceptions"));
     }
     let mut kinds: Vec<TaskKind> = match kinds.is_empty() {
-        // One asks for them by name: they have a page of their own.
-        true => allowed.iter().copied().filter(|kind| *kind != TaskKind::Group).collect(),
+        true => allowed.iter().copied().filter(|kind| !has_its_page(*kind)).collect(),
         false => kinds,
     };
     let lease = desk.settings.lease;
