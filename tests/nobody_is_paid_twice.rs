@@ -477,6 +477,7 @@ async fn whoever_must_mend_something_is_written_to_once() {
     decide(&options, &town[1], "account_number", Outcome::Illegible, Manner::Verified).await;
     assert_eq!(letters_due(&database).await, [(unsigned.clone(), 2, false)]);
     pay(&database).await;
+    assert_eq!(letters_due(&database).await, [(unsigned.clone(), 2, true)], "who is paid needs none");
     let back = ReturnedPayment {
         application: town[0].0.application_id,
         pay_on: pay_on(),
@@ -494,7 +495,7 @@ async fn whoever_must_mend_something_is_written_to_once() {
         .fetch_one(&mut connection)
         .await
         .expect("counted");
-    assert_eq!(events, 5, "again is told, too");
+    assert_eq!(events, 6, "again is told, too");
     sqlx::query("delete from letter").execute(&mut connection).await.expect_err("they are kept");
 }
 

@@ -59,9 +59,10 @@ pub async fn candidates(
            and not exists (select from approval
                            where approval.application_id = application.application_id and revoked_at is null)
            and not exists (select from payment_stop stop
-                           where stop.household_id = household_of(application_id, further) and lifted_at is null)
+                           where stop.household_id = household_of(register.application_id, further)
+                             and lifted_at is null)
            and not exists (select from payment
-                           where payment.household_id = household_of(application_id, further)
+                           where payment.household_id = household_of(register.application_id, further)
                              and payment.state in ('proposed', 'requested'))
          order by application_id limit $2",
     )
