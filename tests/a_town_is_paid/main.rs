@@ -17,8 +17,9 @@ use chrono::NaiveDate;
 use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 use uketsuke::application_id::ApplicationId;
+use uketsuke::approve::Obstacle;
 use uketsuke::bank_account::BankAccount;
-use uketsuke::check::HolderCase;
+use uketsuke::check::{FindingCode, HOLDER, HolderCase};
 use uketsuke::export::{BankProfile, PartyName, verify};
 use uketsuke::publish::Record;
 use uketsuke::reference::BankTable;
@@ -28,7 +29,7 @@ use uketsuke::score::Disposition;
 use uketsuke::settings::Settings;
 use uketsuke::store::approvals::{self, Settled};
 use uketsuke::store::captures::current_records;
-use uketsuke::store::field_decisions::{self, FieldDecision, Manner};
+use uketsuke::store::field_decisions::{self, FieldDecision, Manner, Outcome};
 use uketsuke::store::private_postgres::PrivatePostgres;
 use uketsuke::store::{Database, accounts, register, transfers};
 
@@ -197,6 +198,15 @@ async fn nobody_is_paid_wrong_or_twice() {
         assert!(case.is_match() || case == HolderCase::Swapped, "{id} is paid as {case:?}");
         assert!(!matches!(seeds.get(id), Some(Seed::Amount | Seed::NotInRegister)), "{id}");
     }
+    // The municipality has whoever named another's account write anew.
+    let mut sent_back = 0;
+    for (id, record) in &first {
+        let differs = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Finding(finding) if finding.code == FindingCode::HolderDiffers);
+        if matches!(&settled[id], Settled::NotYet(obstacles) if obstacles.iter().all(differs)) {
+            send_back(&mut connection, record).await;
+            sent_back += 1;
+        }
+    }
     connection.close().await.expect("closed");
     database.close().await;
 
@@ -206,7 +216,7 @@ async fn nobody_is_paid_wrong_or_twice() {
     let told: Value = serde_json::from_str(&uketsuke(&letters)).expect("a report");
     println!("letters: {told}");
     let count = told["letters"].as_u64().expect("a number");
-    assert!(count > 0, "{told}");
+    assert!(sent_back > 0 && count >= sent_back, "{told}");
     let seen: Value = serde_json::from_str(&uketsuke(&["inspect", &pdf])).expect("what is seen");
     let mut forms: BTreeMap<ApplicationId, u32> = BTreeMap::new();
     for form in seen["pages"].as_array().expect("pages").iter().map(|page| &page["form"]) {
@@ -218,6 +228,31 @@ async fn nobody_is_paid_wrong_or_twice() {
     assert!(forms.iter().all(|(id, pages)| *pages == 2 && !paid.contains(id)), "{forms:?}");
     let again: Value = serde_json::from_str(&uketsuke(&letters)).expect("a report");
     assert_eq!((&again["letters"], &again["written_before"]), (&0.into(), &count.into()));
+}
+
+/// The holder was escalated, and the municipality has answered 「不備」.
+async fn send_back(connection: &mut PgConnection, record: &Record) {
+    let decision = FieldDecision {
+        application_id: record.application_id,
+        capture: record.capture_id.parse().expect("a capture"),
+        field: HOLDER.to_owned(),
+        outcome: Outcome::Escalated,
+        manner: Manner::Verified,
+        decided_by: vec!["who knows the truth".to_owned()],
+    };
+    field_decisions::add(connection, &decision).await.expect("decided");
+    sqlx::query(
+        "with asked as (insert into task (kind, application_id, capture_id, fields, reason)
+                        values ('escalation', $1, $2::uuid, array[$3], 'holder') returning id)
+         insert into escalation_message (task_id, account, decision, text)
+         select id, 'maker', 'defect', 'a letter, please' from asked",
+    )
+    .bind(record.application_id.to_string())
+    .bind(&record.capture_id)
+    .bind(HOLDER)
+    .execute(connection)
+    .await
+    .expect("answered");
 }
 
 fn show(town: &Town<'_>, banks: &BankTable) {
