@@ -10,6 +10,8 @@ const queue = new Queue(["group"]);
 // Of the server's picture, and of the grid.
 const TILE = 72;
 const COLUMNS = 12;
+// What a canvas is drawn on by.
+const FLAT = "2d";
 
 let task = null;
 let cells = [];
@@ -45,7 +47,7 @@ async function begin(found) {
 
 function cell(image, place, character) {
   const canvas = make("canvas", { width: TILE, height: TILE });
-  if (image.naturalWidth) canvas.getContext("2d").drawImage(image, 0, place * TILE, TILE, TILE, 0, 0, TILE, TILE);
+  if (image.naturalWidth) canvas.getContext(FLAT).drawImage(image, 0, place * TILE, TILE, TILE, 0, 0, TILE, TILE);
   return make("button", {
     type: "button", class: "cell", tabindex: "-1", "aria-pressed": "false",
     "aria-label": text("group_cell", place + 1, character || text("outcome_blank")),
