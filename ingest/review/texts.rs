@@ -79,10 +79,11 @@ mod tests {
     fn what_scripts_and_pages_ask_for_is_there() {
         let scripts = super::super::assets::scripts();
         let asked = scripts.flat_map(|script| {
-            // A canvas has a word that ends in the same letters.
-            let script = script.replace("getContext(", "");
-            let keys = script.split("text(\"").skip(1).filter_map(|rest| rest.split_once('"'));
-            keys.map(|(key, _)| key.to_owned()).collect::<Vec<_>>()
+            script
+                .split("text(\"")
+                .skip(1)
+                .filter_map(|rest| rest.split_once('"'))
+                .map(|(key, _)| key.to_owned())
         });
         for key in asked {
             assert!(JAPANESE.contains_key(&key), "{key}");
