@@ -206,7 +206,10 @@ impl<'a> Canvas<'a> {
     }
 
     fn finish(self) -> Vec<u8> {
-        self.content.finish().into_vec()
+        let mut content = self.content.finish().into_vec();
+        // Another part may follow: its first operator is not to run into the last of this one.
+        content.push(b'\n');
+        content
     }
 
     fn font(&self, face: Face) -> Result<&'a super::font::Font, PrintError> {
