@@ -106,6 +106,8 @@ pub struct Read {
     pub line_models: bool,
     pub second_reader: Vec<String>,
     pub lexicon: bool,
+    /// Copies of documents are searched, read, and blacked out where they show what must not be kept.
+    pub copies: bool,
     pub crop_dpi: u32,
 }
 

@@ -132,12 +132,20 @@ fn an_ingest_with_everything_logged_names_nobody() {
 /// What is stored of copies with such numbers is black where they were printed, and the scans are gone.
 #[test]
 fn numbers_that_must_not_be_kept_are_kept_nowhere() {
-    const COUNT: usize = 10;
+    const COUNT: usize = 8;
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    // As shipped, but for copies.
+    let shipped = fs::read_to_string(home("config/uketsuke.toml")).expect("the shipped configuration");
+    let mut config: toml::Table = shipped.parse().expect("TOML");
+    config["read"]["copies"] = true.into();
+    for value in config["paths"].as_table_mut().expect("paths").iter_mut().map(|(_, value)| value) {
+        *value = home(value.as_str().expect("a path")).to_str().expect("UTF-8").into();
+    }
+    fs::write(path("uketsuke.toml"), config.to_string()).expect("a configuration");
     let run = |arguments: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_uketsuke"))
-            .args(["--data", &path("data")])
+            .args(["--data", &path("data"), "--config", &path("uketsuke.toml")])
             .args(arguments)
             .env_remove("DATABASE_URL")
             .output()

@@ -116,7 +116,8 @@ impl PageReader for ScanReader {
             None => Vec::new(),
         };
         let titles: Vec<&str> = self.forms.iter().map(|form| form.title.as_str()).collect();
-        let copies = match sheet_of_copies(&self.forms, &titles, look) {
+        let sheet = self.settings.read.copies.then(|| sheet_of_copies(&self.forms, &titles, look));
+        let copies = match sheet.flatten() {
             Some(sheet) => {
                 let page = page::without_streaks(&image.gray);
                 let copies = read::read_copies(&page, sheet, &look.symbols, &self.readers)

@@ -123,7 +123,7 @@ async fn note_removed(database: &Database, scan: ScanId, actor: &str) -> Result<
     let gone = sqlx::query(
         "with gone as (update sensitive_original set removed_at = now()
                        where scan_id = $1 and removed_at is null returning scan_id)
-         update blob set erased_at = coalesce(erased_at, now())
+         update blob set erased_at = coalesce(blob.erased_at, now())
          from gone join scan on scan.id = gone.scan_id where blob.sha256 = scan.sha256",
     )
     .bind(scan.0)
