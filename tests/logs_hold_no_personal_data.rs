@@ -132,7 +132,7 @@ fn an_ingest_with_everything_logged_names_nobody() {
 /// What is stored of copies with such numbers is black where they were printed, and the scans are gone.
 #[test]
 fn numbers_that_must_not_be_kept_are_kept_nowhere() {
-    const COUNT: usize = 8;
+    const COUNT: usize = 6;
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
     // As shipped, but for copies.
@@ -182,7 +182,9 @@ fn numbers_that_must_not_be_kept_are_kept_nowhere() {
         let original = record["source"]["sha256"].as_str().expect("a digest");
         let original = format!("data/objects/original/{}/{}/{original}", &original[..2], &original[2..4]);
         if corners.is_empty() {
-            assert!(found("sensitive_number_removed") || Path::new(&path(&original)).exists());
+            // What could not be told was blacked out, and its scan is gone as well.
+            let suspected = found("sensitive_number_removed") || found("copy_blacked_out");
+            assert!(suspected || Path::new(&path(&original)).exists());
             continue;
         }
         assert!(found("sensitive_number_removed") || found("copy_blacked_out"), "{record}");
