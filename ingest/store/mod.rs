@@ -8,6 +8,7 @@
 pub mod acceptance;
 pub mod accounting;
 pub mod accounts;
+mod advisory_lock;
 pub mod announcements;
 pub mod api_tokens;
 pub mod application_facts;

@@ -2,9 +2,8 @@
 //! counts.
 
 use chrono::NaiveDate;
-use sqlx::Postgres;
-use sqlx::pool::PoolConnection;
 
+use super::advisory_lock::AdvisoryLock;
 use super::error::query;
 use super::{Database, StoreError};
 
@@ -14,28 +13,19 @@ const UPKEEP: i64 = 0x7570_6b65;
 /// The right to do upkeep, one node at a time; it ends with the connection, however the node ends.
 pub struct Upkeeper {
     database: Database,
-    lock: PoolConnection<Postgres>,
+    lock: AdvisoryLock,
 }
 
 impl Upkeeper {
     /// None where another node is at it.
     pub async fn begin(database: &Database) -> Result<Option<Self>, StoreError> {
-        let doing = query("begin upkeep");
-        let mut lock = database.pool().acquire().await.map_err(&doing)?;
-        let locked: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")
-            .bind(UPKEEP)
-            .fetch_one(&mut *lock)
-            .await
-            .map_err(&doing)?;
-        // The lock is the session's: it must not go back into the pool with it.
-        lock.close_on_drop();
-        Ok(locked.then_some(Self { database: database.clone(), lock }))
+        let lock = AdvisoryLock::try_take(database, UPKEEP).await.map_err(query("begin upkeep"))?;
+        Ok(lock.map(|lock| Self { database: database.clone(), lock }))
     }
 
     /// Lets others do it.
-    pub async fn end(mut self) -> Result<(), StoreError> {
-        let unlocked = sqlx::query("select pg_advisory_unlock($1)").bind(UPKEEP).execute(&mut *self.lock);
-        unlocked.await.map(drop).map_err(query("end upkeep"))
+    pub async fn end(self) -> Result<(), StoreError> {
+        self.lock.release().await.map_err(query("end upkeep"))
     }
 
     /// Whether the task has not been finished since that hour (UTC) came last.

@@ -14,10 +14,10 @@ use std::str::FromStr;
 
 use chrono::NaiveDate;
 use serde_json::{Value, json};
-use sqlx::pool::PoolConnection;
+use sqlx::Row;
 use sqlx::postgres::PgRow;
-use sqlx::{Postgres, Row};
 
+use super::advisory_lock::AdvisoryLock;
 use super::applications::texts;
 use super::error::{corrupt, query};
 use super::objects::{ObjectError, ObjectKey, ObjectStore};
@@ -77,28 +77,19 @@ const ERASURES: i64 = 0x6572_6173;
 /// The right to erase, one at a time; it ends with the connection.
 pub struct Eraser {
     database: Database,
-    lock: PoolConnection<Postgres>,
+    lock: AdvisoryLock,
 }
 
 impl Eraser {
     pub async fn begin(database: &Database) -> Result<Self, ErasureError> {
-        let doing = query("begin an erasure");
-        let mut lock = database.pool().acquire().await.map_err(&doing)?;
-        let locked: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")
-            .bind(ERASURES)
-            .fetch_one(&mut *lock)
-            .await
-            .map_err(&doing)?;
-        // The lock is the session's: it must not go back into the pool with it.
-        lock.close_on_drop();
-        if locked { Ok(Self { database: database.clone(), lock }) } else { Err(ErasureError::Busy) }
+        let lock = AdvisoryLock::try_take(database, ERASURES).await.map_err(query("begin an erasure"))?;
+        let lock = lock.ok_or(ErasureError::Busy)?;
+        Ok(Self { database: database.clone(), lock })
     }
 
     /// Lets others erase. Without it the lock ends with its connection, a moment later.
-    pub async fn end(mut self) -> Result<(), ErasureError> {
-        let unlocked = sqlx::query("select pg_advisory_unlock($1)").bind(ERASURES).execute(&mut *self.lock);
-        unlocked.await.map_err(query("end an erasure"))?;
-        Ok(())
+    pub async fn end(self) -> Result<(), ErasureError> {
+        Ok(self.lock.release().await.map_err(query("end an erasure"))?)
     }
 
     /// Erasures whose objects are not all gone, the oldest first.
