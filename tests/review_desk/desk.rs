@@ -185,10 +185,10 @@ impl DeskSite {
         reading.capture(&self.database, before, &[1]).await;
         reading.unassigned(vec![before, after]);
         reading.capture(&self.database, after, &[1]).await;
-        // The picture that `Reading` names.
-        let bytes = b"a page";
-        let key = ObjectKey::of(ObjectKind::Page, Sha256::of(bytes), Some("png"));
-        self.desk.objects.put(&key, bytes).await.expect("stored");
+        // The pictures that `Reading` names: the neighbours' and its own.
+        for bytes in [&[0][..], b"a page", &[2]] {
+            self.put(ObjectKind::Page, bytes).await;
+        }
         assert_eq!(reading.publish(&self.database).await.expect("published"), Published::Committed);
     }
 
