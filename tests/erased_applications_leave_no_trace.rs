@@ -13,7 +13,7 @@ mod readings;
 use std::sync::Arc;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use uketsuke::application_id::ApplicationId;
 use uketsuke::audit;
 use uketsuke::digest::Sha256;
@@ -38,7 +38,7 @@ use readings::{Reading, state};
 const ACTOR: &str = "the municipality";
 
 struct Office {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     objects: Arc<LocalDirectory>,
     options: PgConnectOptions,
     database: Database,
@@ -53,7 +53,7 @@ impl Office {
         let database = Database::open(options.clone()).await.expect("a database");
         let households: Vec<Household> = (0..3).map(|place| household(5, place)).collect();
         register::import(&database, &households).await.expect("imported");
-        Self { _folder: folder, objects, options, database, households }
+        Self { folder, objects, options, database, households }
     }
 
     fn id(&self, place: usize) -> ApplicationId {
@@ -479,6 +479,25 @@ async fn one_node_of_the_fleet_erases_what_has_had_its_time() {
     }
     let again = nodes[0].do_what_is_due().await.expect("no error");
     assert!(again.is_empty(), "it was done today");
+    // The municipality fetches what was certified without it.
+    let out = tempfile::tempdir().expect("a folder");
+    let fetched = std::process::Command::new(env!("CARGO_BIN_EXE_uketsuke"))
+        .env("DATABASE_URL", office.options.to_url_lossy().as_str())
+        .args(["erase", "--certificates", "--out"])
+        .arg(out.path())
+        .arg("--objects")
+        .arg(office.folder.path())
+        .output()
+        .expect("it runs");
+    assert!(fetched.status.success(), "{}", String::from_utf8_lossy(&fetched.stderr));
+    for made in &certificates {
+        let file = |ending: &str| out.path().join(format!("erasure-{}.{ending}", made.erasure));
+        let manifest = std::fs::read(file("manifest")).expect("the manifest");
+        assert_eq!(Sha256::of(&manifest), made.manifest_sha256);
+        let told: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(file("json")).expect("the certificate")).expect("JSON");
+        assert_eq!(told, serde_json::to_value(made).expect("JSON"));
+    }
     assert_eq!(erasure::finished(&office.database).await.expect("a list").len(), 2);
     let left = register::count(&office.database).await.expect("a count");
     assert_eq!(left, 2, "of three households");

@@ -55,14 +55,14 @@ struct RuleArguments {
     /// nobody could assign. Numbers as `quarantine list` and the review desk show them
     #[arg(long, value_name = "SCAN", num_args = 1..)]
     scan: Vec<ScanId>,
-    /// Erase nothing; write the certificates, and manifests, of what the fleet has erased by itself ([retention] of
-    /// the configuration)
-    #[arg(long)]
-    certificates: bool,
     /// The same of all scans that came before this day (UTC); pages that a person has assigned stay with their
     /// applications
     #[arg(long, value_name = "DAY")]
     scans_arrived_before: Option<NaiveDate>,
+    /// Erase nothing; write the certificates, and manifests, of what the fleet has erased by itself ([retention] of
+    /// the configuration)
+    #[arg(long)]
+    certificates: bool,
 }
 
 impl RuleArguments {

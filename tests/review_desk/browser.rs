@@ -1,8 +1,10 @@
-//! Chromium without a screen, driven through chromedriver by the W3C WebDriver protocol.
+//! A browser without a screen, driven by the W3C WebDriver protocol: Chromium, or Firefox.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -11,6 +13,8 @@ use crate::http::ask;
 
 /// How long a page may take for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+const JSON: &[(&str, &str)] = &[("Content-Type", "application/json")];
 
 /// The WebDriver names of keys that are no characters.
 pub mod key {
@@ -24,63 +28,128 @@ pub mod key {
     pub const F9: &str = "\u{e039}";
 }
 
-/// Starts chromedriver on a port that it chooses; none where it ended before it said which.
-fn start_driver() -> Option<(Child, SocketAddr)> {
-    let mut driver = Command::new("chromedriver")
-        .arg("--port=0")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("chromedriver is installed (scripts/setup)");
-    let mut lines = BufReader::new(driver.stdout.take().expect("its stdout")).lines();
-    let port: Option<u16> = lines.by_ref().map_while(Result::ok).find_map(|line| {
-        line.split("started successfully on port ").nth(1)?.trim_end_matches('.').parse().ok()
-    });
-    let Some(port) = port else {
-        driver.wait().expect("chromedriver ends");
-        return None;
-    };
-    std::thread::spawn(move || lines.for_each(drop));
-    Some((driver, SocketAddr::from(([127, 0, 0, 1], port))))
+/// Which browser it is: Chromium, or the one that UKETSUKE_TEST_BROWSER names (scripts/with-firefox).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Engine {
+    Chromium,
+    Firefox,
+}
+
+impl Engine {
+    fn chosen() -> Self {
+        match std::env::var("UKETSUKE_TEST_BROWSER").as_deref() {
+            Ok("firefox") => Self::Firefox,
+            Ok("chromium") | Err(_) => Self::Chromium,
+            Ok(other) => panic!("UKETSUKE_TEST_BROWSER is chromium or firefox, not {other}"),
+        }
+    }
+
+    fn driver(self) -> &'static str {
+        match self {
+            Self::Chromium => "chromedriver",
+            Self::Firefox => "geckodriver",
+        }
+    }
+
+    /// The port that the driver chose, where a line of its output says so.
+    fn port(self, line: &str) -> Option<u16> {
+        let port = match self {
+            Self::Chromium => line.split("started successfully on port ").nth(1)?.trim_end_matches('.'),
+            Self::Firefox => line.split("Listening on 127.0.0.1:").nth(1)?,
+        };
+        port.parse().ok()
+    }
+
+    fn capabilities(self, profile: &Path) -> Value {
+        let own = match self {
+            Self::Chromium => {
+                let arguments = json!([
+                    "--headless",
+                    "--no-sandbox",
+                    "--disable-gpu",
+                    "--no-first-run",
+                    "--disable-background-networking",
+                    "--disable-component-update",
+                    "--disable-sync",
+                    "--disable-dev-shm-usage",
+                    format!("--user-data-dir={}", profile.display()),
+                ]);
+                json!({ "goog:chromeOptions": { "args": arguments }, "goog:loggingPrefs": { "browser": "ALL" } })
+            }
+            // It makes a profile of its own.
+            Self::Firefox => json!({ "moz:firefoxOptions": { "args": ["-headless"] } }),
+        };
+        json!({ "capabilities": { "alwaysMatch": own } })
+    }
+
+    /// Whether a line of the driver's errors is a complaint of a page, not of the browser itself.
+    fn complains(self, line: &str) -> bool {
+        self == Self::Firefox && line.starts_with("JavaScript error: http")
+    }
+}
+
+/// A driver of its own for each window.
+struct Driver {
+    process: Child,
+    address: SocketAddr,
+    complaints: Arc<Mutex<Vec<String>>>,
+}
+
+impl Driver {
+    /// Starts it on a port that it chooses; none where it ended before it said which.
+    fn start(engine: Engine) -> Option<Self> {
+        let mut process = Command::new(engine.driver())
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("{}: {error}; scripts/setup, scripts/with-firefox", engine.driver())
+            });
+        let mut lines =
+            BufReader::new(process.stdout.take().expect("its stdout")).lines().map_while(Result::ok);
+        let Some(port) = lines.by_ref().find_map(|line| engine.port(&line)) else {
+            process.wait().expect("the driver ends");
+            return None;
+        };
+        std::thread::spawn(move || lines.for_each(drop));
+        let complaints = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&complaints);
+        let errors = BufReader::new(process.stderr.take().expect("its stderr")).lines().map_while(Result::ok);
+        std::thread::spawn(move || {
+            let complaining = errors.filter(|line| engine.complains(line));
+            complaining.for_each(|line| heard.lock().expect("nobody panics").push(line));
+        });
+        Some(Self { process, address: SocketAddr::from(([127, 0, 0, 1], port)), complaints })
+    }
 }
 
 /// One window with cookies of its own; closed when it is dropped.
 pub struct Browser {
-    driver: Child,
-    address: SocketAddr,
+    engine: Engine,
+    driver: Driver,
     session: String,
     _profile: tempfile::TempDir,
 }
 
 impl Browser {
     pub fn start() -> Self {
+        let engine = Engine::chosen();
         // The port that it finds free for one protocol may be taken for the other: then it ends.
-        let (driver, address) = (0..20).find_map(|_| start_driver()).expect("chromedriver says its port");
+        let driver = (0..20).find_map(|_| Driver::start(engine)).expect("the driver says its port");
         let profile = tempfile::tempdir().expect("a profile");
-        let arguments = json!([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--disable-dev-shm-usage",
-            "--window-size=1366,768",
-            format!("--user-data-dir={}", profile.path().display()),
-        ]);
-        let capabilities = json!({ "capabilities": { "alwaysMatch": {
-            "goog:chromeOptions": { "args": arguments }, "goog:loggingPrefs": { "browser": "ALL" },
-        } } });
-        let answer = ask(address, "POST", "/session", &[], capabilities.to_string().as_bytes()).json();
+        let capabilities = engine.capabilities(profile.path()).to_string();
+        let answer = ask(driver.address, "POST", "/session", JSON, capabilities.as_bytes()).json();
         let session = answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
-        Self { driver, address, session, _profile: profile }
+        let browser = Self { engine, driver, session, _profile: profile };
+        browser.command("POST", "/window/rect", &json!({ "width": 1366, "height": 768 }));
+        browser
     }
 
     fn command(&self, method: &str, path: &str, body: &Value) -> Value {
         let body = if method == "GET" { String::new() } else { body.to_string() };
         let path = format!("/session/{}{path}", self.session);
-        let answer = ask(self.address, method, &path, &[], body.as_bytes());
+        let answer = ask(self.driver.address, method, &path, JSON, body.as_bytes());
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         answer.json()["value"].clone()
     }
@@ -147,6 +216,9 @@ impl Browser {
     /// What the browser's console complained of since it was last asked: errors of scripts, what the content
     /// security policy kept out.
     pub fn complaints(&self) -> Vec<String> {
+        if self.engine == Engine::Firefox {
+            return std::mem::take(&mut self.driver.complaints.lock().expect("nobody panics"));
+        }
         let log = self.command("POST", "/se/log", &json!({ "type": "browser" }));
         let lines = log.as_array().cloned().unwrap_or_default();
         lines
@@ -159,9 +231,9 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        let _ = ask(self.address, "DELETE", &format!("/session/{}", self.session), &[], b"");
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
+        let _ = ask(self.driver.address, "DELETE", &format!("/session/{}", self.session), JSON, b"");
+        let _ = self.driver.process.kill();
+        let _ = self.driver.process.wait();
     }
 }
 
