@@ -65,6 +65,9 @@ pub enum EventKind {
     RescanSettled,
     DuplicateDecided,
     EscalationOpened,
+    /// The municipality wants to know more before it decides.
+    EscalationAskedBack,
+    EscalationReplied,
     EscalationAnswered,
     /// A second look at a field that was accepted or decided.
     QaJudged,
@@ -130,6 +133,8 @@ impl EventKind {
             Self::RescanSettled => "rescan.settled",
             Self::DuplicateDecided => "duplicate.decided",
             Self::EscalationOpened => "escalation.opened",
+            Self::EscalationAskedBack => "escalation.asked_back",
+            Self::EscalationReplied => "escalation.replied",
             Self::EscalationAnswered => "escalation.answered",
             Self::QaJudged => "qa.judged",
             Self::QaError => "qa.error",
