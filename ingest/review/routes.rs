@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{Desk, Role, Scope};
 use super::{
-    accounts, assets, board, escalation, group, guard, inquiry, keyers, login, openapi, picture, qa,
+    accounts, assets, board, escalation, group, guard, inquiry, keyers, login, lots, openapi, picture, qa,
     reference, shell,
 };
 use super::{unassigned, work};
@@ -222,6 +222,13 @@ pub fn routes() -> Vec<Route> {
         Route::get("/api/v1/board", ON_BOARD, "How the work stands", get(board::board))
             .machines(&[Scope::Board])
             .gives::<board::Board>(),
+        Route::post(
+            "/api/v1/lots/release",
+            Only(&[Supervisor, Qa]),
+            "Let a rejected batch go",
+            post(lots::release),
+        )
+        .takes::<lots::Released>(),
         Route::get("/api/v1/keyers", Only(&[Supervisor]), "How well people key", get(keyers::list))
             .gives::<keyers::Keyers>(),
         Route::get("/api/v1/accounts", ON_ACCOUNTS, "All accounts", get(accounts::list))

@@ -71,6 +71,10 @@ pub enum EventKind {
     EscalationAnswered,
     /// A second look at a field that was accepted or decided.
     QaJudged,
+    /// A batch was accepted or rejected by its sample.
+    LotJudged,
+    /// Somebody answers for a batch that was rejected.
+    LotReleased,
     /// A second look found what stood wrong: whoever pays must hold the application.
     QaError,
     /// Everything of it is accepted or decided: it may be paid.
@@ -137,6 +141,8 @@ impl EventKind {
             Self::EscalationReplied => "escalation.replied",
             Self::EscalationAnswered => "escalation.answered",
             Self::QaJudged => "qa.judged",
+            Self::LotJudged => "lot.judged",
+            Self::LotReleased => "lot.released",
             Self::QaError => "qa.error",
             Self::ApplicationApproved => "application.approved",
             Self::ApprovalRevoked => "approval.revoked",

@@ -52,6 +52,15 @@ async fn all_texts_stand_out_from_what_is_behind_them() {
     site.capture(application(3), &[("phone", "0457654321", 0.9999)]).await;
     second_looks::draw(&site).await;
     // The municipality asks back about one of two, and has the other one before it.
+    // Of three batches one is open, one is rejected, one was let go.
+    site.execute(
+        "insert into lot (station, batch, size, aql, letter, sample, acceptance, verdict, judged_at, released_by,
+                          released_at)
+         values ('desk', 'monday', 2400, 0.65, 'K', 125, 2, null, null, null, null),
+                ('desk', 'tuesday', 2400, 0.65, 'K', 125, 2, 'rejected', now(), null, null),
+                ('desk', 'friday', 20, 0.65, 'F', 20, 0, 'rejected', now(), 'qa', now())",
+    )
+    .await;
     let (reviewer, official) = (site.log_in("reviewer"), site.person("city", Role::Municipality).await);
     for serial in 8..=9 {
         site.capture(application(serial), &[("phone", "0451234567", 0.6)]).await;
@@ -100,7 +109,7 @@ async fn all_texts_stand_out_from_what_is_behind_them() {
     legible(&browser, "group");
     drop(browser);
     for (name, page, there) in [
-        ("supervisor", "board", "document.querySelector('.revoked')"),
+        ("supervisor", "board", "document.querySelector('.revoked') && document.querySelector('[data-lot]')"),
         ("supervisor", "keyers", "document.querySelector('h1')"),
         ("qa", "qa", "document.querySelector('.out, .in') && document.activeElement?.matches('.entry')"),
         ("municipality", "escalations", "document.querySelector('#why')"),
