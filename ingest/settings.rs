@@ -14,6 +14,7 @@ use crate::check::Rules;
 use crate::form::Symbology;
 use crate::geometry::RectMm;
 use crate::reference::BankTable;
+use crate::review::Aql;
 
 const DEFAULTS: &str = include_str!("../config/uketsuke.toml");
 
@@ -312,6 +313,11 @@ pub struct Review {
     pub qa_accepted_rate: f64,
     pub qa_decided_rate: f64,
     pub qa_widened_rate: f64,
+    /// None: batches are neither accepted nor rejected.
+    #[serde(deserialize_with = "aql")]
+    pub lot_aql: Option<Aql>,
+    #[serde(rename = "lot_quiet_seconds", deserialize_with = "seconds")]
+    pub lot_quiet: Duration,
     pub seed_rate: f64,
     #[serde(rename = "seed_after_seconds", deserialize_with = "seconds")]
     pub seed_after: Duration,
@@ -429,6 +435,13 @@ fn filled<'de, D: serde::Deserializer<'de>, T: From<String>>(deserializer: D) ->
 
 fn hours<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     Hours::deserialize(deserializer).map(|hours| hours.0)
+}
+
+fn aql<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Aql>, D::Error> {
+    let percent = f64::deserialize(deserializer)?;
+    let unknown =
+        || serde::de::Error::custom("lot_aql is 0, or one of the preferred values of ISO 2859-1 up to 10");
+    if percent == 0.0 { Ok(None) } else { Aql::of_percent(percent).map(Some).ok_or_else(unknown) }
 }
 
 fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

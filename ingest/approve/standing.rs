@@ -27,18 +27,21 @@ pub enum StopReason {
     AppliedOnline,
     /// QA found an error.
     Qa,
+    /// Too much was wrong in the sample of its batch.
+    Lot,
     /// The operator's own.
     Other,
 }
 
 impl StopReason {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Withdrawn,
         Self::Declined,
         Self::Deceased,
         Self::PaidElsewhere,
         Self::AppliedOnline,
         Self::Qa,
+        Self::Lot,
         Self::Other,
     ];
 
@@ -50,6 +53,7 @@ impl StopReason {
             Self::PaidElsewhere => "paid_elsewhere",
             Self::AppliedOnline => "applied_online",
             Self::Qa => "qa",
+            Self::Lot => "lot",
             Self::Other => "other",
         }
     }

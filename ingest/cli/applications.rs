@@ -69,7 +69,7 @@ enum Command {
 struct Stop {
     #[arg(value_name = "ID")]
     application: ApplicationId,
-    /// withdrawn, declined, deceased, paid_elsewhere, applied_online, qa or other
+    /// withdrawn, declined, deceased, paid_elsewhere, applied_online, qa, lot or other
     #[arg(long, value_name = "REASON", value_parser = stop_reason)]
     reason: StopReason,
     #[command(flatten)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::settling::DESK;
-use super::{Desk, DeskError, plan, promise, qa};
+use super::{Desk, DeskError, lots, plan, promise, qa};
 use crate::publish::Record;
 use crate::store::tasks;
 
@@ -15,7 +15,7 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Captures a statement: a record is some 50 kB.
 const CHUNK: u32 = 100;
 
-/// Makes tasks of what has none, and draws samples of what is complete, every minute until it is told to
+/// Makes tasks of what has none, and draws samples of what is complete and of batches that are in, every minute until it is told to
 /// stop.
 pub async fn backfill_until(desk: &Desk, mut stopped: watch::Receiver<bool>) {
     loop {
@@ -24,6 +24,9 @@ pub async fn backfill_until(desk: &Desk, mut stopped: watch::Receiver<bool>) {
         }
         if let Err(error) = qa::draw_all(desk).await {
             tracing::warn!(%error, "no samples are drawn for QA; it is tried again");
+        }
+        if let Err(error) = lots::form_and_judge(desk).await {
+            tracing::warn!(%error, "batches are not accepted or rejected by their samples; it is tried again");
         }
         if let Err(error) = promise::hold_to_it(desk, DESK).await {
             tracing::warn!(%error, "whether the certificate's promise holds was not looked at; it is tried again");

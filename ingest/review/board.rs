@@ -9,6 +9,7 @@ use super::promise::{Promise, promise};
 use super::{Desk, DeskError};
 use crate::store::accounting::{self, Filter};
 use crate::store::backlog::{self, Backlog};
+use crate::store::lots::{self, Lot};
 use crate::store::page_quality::{self, StationQuality};
 
 #[derive(Serialize, JsonSchema)]
@@ -22,6 +23,8 @@ pub(super) struct Board {
     batches: Vec<Batch>,
     /// Of all batches, those that are not listed.
     batches_left_out: usize,
+    /// Batches that were sampled: those that are stopped first, then those that are open.
+    lots: Vec<Lot>,
 }
 
 /// Sheets in = pages accounted for.
@@ -43,6 +46,7 @@ struct Batch {
 
 /// What a page can show.
 const MOST_BATCHES: usize = 200;
+const MOST_LOTS: u32 = 100;
 
 pub(super) async fn board(State(desk): State<Desk>) -> Result<Json<Board>, DeskError> {
     let backlog = backlog::backlog(&desk.database).await?;
@@ -68,5 +72,6 @@ pub(super) async fn board(State(desk): State<Desk>) -> Result<Json<Board>, DeskE
     batches.sort_by_key(|batch| batch.balances);
     let batches_left_out = batches.len().saturating_sub(MOST_BATCHES);
     batches.truncate(MOST_BATCHES);
-    Ok(Json(Board { backlog, promise: promise(&desk).await?, stations, batches, batches_left_out }))
+    let lots = lots::list(&desk.database, MOST_LOTS).await?;
+    Ok(Json(Board { backlog, promise: promise(&desk).await?, stations, batches, batches_left_out, lots }))
 }

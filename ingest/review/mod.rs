@@ -13,8 +13,10 @@ mod escalation;
 mod group;
 mod guard;
 mod inquiry;
+mod iso2859;
 mod keyers;
 mod login;
+mod lots;
 mod mask;
 mod openapi;
 mod password;
@@ -40,6 +42,7 @@ use tokio::sync::Semaphore;
 
 pub use backfill::backfill_until;
 pub use error::DeskError;
+pub use iso2859::{Aql, SamplingPlan};
 pub use mask::{MaskError, normalise};
 pub use password::{Password, PasswordError, PasswordHash};
 pub use plan::{plan, plan_fields};

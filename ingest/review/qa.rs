@@ -1,7 +1,10 @@
 //! QA: which fields are looked at a second time, and what the second look says.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +18,7 @@ use crate::publish::{Record, RecordField};
 use crate::score::{Disposition, at_any_time};
 use crate::settings;
 use crate::store::captures::CaptureId;
-use crate::store::field_decisions::{self, Outcome};
+use crate::store::field_decisions::{self, FieldDecision, Outcome};
 use crate::store::qa::{self, Complete, Drawn, JudgedDay, Look};
 use crate::store::sessions::Visitor;
 use crate::store::tasks::{self, About, TaskId};
@@ -51,53 +54,70 @@ async fn draw(
     let record: Record = serde_json::from_str(&complete.record)
         .map_err(|_| DeskError::Inside("a record of an earlier version cannot be read"))?;
     let decisions = field_decisions::current(&desk.database, complete.application_id).await?;
-    let drawn: Vec<Drawn> = record
-        .fields
-        .iter()
-        .filter(|(_, field)| field.crop.is_some())
-        .filter_map(|(name, field)| {
-            let decided = decisions.get(name).filter(|(decision, _)| decision.capture == complete.capture);
-            let manner = match decided {
-                Some((decision, _)) => decision.manner.name(),
-                None => match field.disposition {
-                    Disposition::Accepted => "accepted",
-                    Disposition::Blank => "blank",
-                    // Nobody decided it: the municipality was asked, or its capture is a duplicate.
-                    Disposition::Verify | Disposition::Illegible | Disposition::Escalate => return None,
-                },
-            };
-            let wide = widened.iter().any(|(field, of)| field == name && of == manner);
-            let probability = probability(&desk.settings, manner, wide);
-            is_drawn(secret, complete.capture, name, probability).then(|| Drawn {
-                field: name.clone(),
-                form: format!("{}@{}", record.form.id, record.form.version),
-                manner: manner.to_owned(),
-                confidence_band: band(field.confidence),
-                probability,
-                certificate: record.provenance.certificate.filter(|_| decided.is_none()),
-            })
-        })
+    let drawn: Vec<Drawn> = samplable(&record, complete.capture, &decisions, &desk.settings, widened)
+        .filter(|drawn| is_drawn(secret, complete.capture, &drawn.field, drawn.probability))
         .collect();
     Ok(qa::draw(&desk.database, complete, &drawn).await?)
 }
 
+/// The fields of a capture that a second look may be taken at, each with the probability of its manner.
+pub(super) fn samplable<'a>(
+    record: &'a Record,
+    capture: CaptureId,
+    decisions: &'a Decisions,
+    settings: &'a settings::Review,
+    widened: &'a [(String, String)],
+) -> impl Iterator<Item = Drawn> + 'a {
+    record.fields.iter().filter(|(_, field)| field.crop.is_some()).filter_map(move |(name, field)| {
+        let decided = decisions.get(name).filter(|(decision, _)| decision.capture == capture);
+        let manner = match decided {
+            Some((decision, _)) => decision.manner.name(),
+            None => match field.disposition {
+                Disposition::Accepted => ACCEPTED,
+                Disposition::Blank => BLANK,
+                // Nobody decided it: the municipality was asked, or its capture is a duplicate.
+                Disposition::Verify | Disposition::Illegible | Disposition::Escalate => return None,
+            },
+        };
+        let wide = widened.iter().any(|(field, of)| field == name && of == manner);
+        Some(Drawn {
+            field: name.clone(),
+            form: format!("{}@{}", record.form.id, record.form.version),
+            manner: manner.to_owned(),
+            confidence_band: band(field.confidence),
+            probability: probability(settings, manner, wide),
+            certificate: record.provenance.certificate.filter(|_| decided.is_none()),
+        })
+    })
+}
+
+/// What people decided of an application, by field.
+type Decisions = BTreeMap<String, (FieldDecision, DateTime<Utc>)>;
+
+const ACCEPTED: &str = "accepted";
+const BLANK: &str = "blank";
+
+/// Whether no person had a part in a value that came about in that manner.
+pub(super) fn is_of_machine(manner: &str) -> bool {
+    matches!(manner, ACCEPTED | BLANK)
+}
+
 fn probability(settings: &settings::Review, manner: &str, widened: bool) -> f64 {
-    let usual = match manner {
-        "accepted" | "blank" => settings.qa_accepted_rate,
-        _ => settings.qa_decided_rate,
-    };
+    let usual = if is_of_machine(manner) { settings.qa_accepted_rate } else { settings.qa_decided_rate };
     if widened { usual.max(settings.qa_widened_rate) } else { usual }
 }
 
 /// The same for the same capture and field, whoever asks; nobody can tell without the key.
 fn is_drawn(secret: &[u8], capture: CaptureId, field: &str, probability: f64) -> bool {
+    (number(secret, capture, field) as f64) < probability * (1u64 << 53) as f64
+}
+
+/// What a field drew: of 53 bits, as many as a fraction has.
+pub(super) fn number(secret: &[u8], capture: CaptureId, field: &str) -> u64 {
     let mut text = secret.to_vec();
     text.extend(format!("{capture} {field}").bytes());
     let digest = Sha256::of(&text);
-    // 53 bits: as many as a fraction has.
-    let number =
-        digest.as_bytes()[..8].iter().fold(0u64, |number, &byte| number << 8 | u64::from(byte)) >> 11;
-    (number as f64) < probability * (1u64 << 53) as f64
+    digest.as_bytes()[..8].iter().fold(0u64, |number, &byte| number << 8 | u64::from(byte)) >> 11
 }
 
 fn band(confidence: f64) -> i16 {
@@ -164,6 +184,9 @@ pub(super) async fn settle(
 ) -> Result<Json<serde_json::Value>, DeskError> {
     if !qa::settle(&desk.database, &visitor.account, id, epoch, wrong).await? {
         return Err(DeskError::Stale);
+    }
+    if wrong && let Err(error) = crate::store::lots::judge(&desk.database, super::settling::DESK).await {
+        tracing::warn!(%error, "whether a lot is rejected was not looked at; it is within a minute");
     }
     if wrong && let Err(error) = promise::hold_to_it(&desk, visitor.account.as_str()).await {
         tracing::warn!(%error, "whether the certificate's promise holds was not looked at; it is within a minute");

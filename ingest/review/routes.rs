@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{Desk, Role, Scope};
 use super::{
-    accounts, assets, board, escalation, group, guard, inquiry, keyers, login, openapi, picture, qa,
+    accounts, assets, board, escalation, group, guard, inquiry, keyers, login, lots, openapi, picture, qa,
     reference, shell,
 };
 use super::{unassigned, work};
@@ -76,6 +76,8 @@ const ON_FIELDS: Access = Only(&[Keyer, Reviewer]);
 const ON_TASKS: Access = Only(&[Keyer, Reviewer, Municipality, Qa]);
 /// Those who may see a whole page of a task that they hold.
 const ON_PAGES: Access = Only(&[Reviewer, Municipality, Qa]);
+/// Those who talk about escalations.
+const ON_ESCALATIONS: Access = Only(&[Reviewer, Municipality]);
 const ON_INQUIRIES: Access = Only(&[Inquiry, Reviewer, Supervisor, Municipality]);
 const ON_RESCANS: Access = Only(&[Reviewer, Supervisor]);
 const ON_BOARD: Access = Only(&[Supervisor, Qa, Payment]);
@@ -91,7 +93,7 @@ pub fn routes() -> Vec<Route> {
         // The first page that a role has is the one that it begins with.
         Route::get("/work", ON_FIELDS, "Verify, key, adjudicate", get(shell::page)),
         Route::get("/group", ON_FIELDS, "Verify many characters at once", get(shell::page)),
-        Route::get("/escalations", Only(&[Municipality]), "What the municipality decides", get(shell::page)),
+        Route::get("/escalations", ON_ESCALATIONS, "What the municipality is asked", get(shell::page)),
         Route::get("/qa", Only(&[Qa]), "The second look", get(shell::page)),
         Route::get("/board", ON_BOARD, "How the work stands", get(shell::page)),
         Route::get("/keyers", Only(&[Supervisor]), "How well people key", get(shell::page)),
@@ -160,6 +162,27 @@ pub fn routes() -> Vec<Route> {
             post(escalation::answer),
         )
         .takes::<escalation::Answered>(),
+        Route::post(
+            "/api/v1/tasks/{id}/ask",
+            Only(&[Municipality]),
+            "Ask the desk about an escalation",
+            post(escalation::ask),
+        )
+        .takes::<escalation::Written>(),
+        Route::post(
+            "/api/v1/tasks/{id}/reply",
+            Only(&[Reviewer]),
+            "Reply to a question of the municipality",
+            post(escalation::reply),
+        )
+        .takes::<escalation::Written>(),
+        Route::get(
+            "/api/v1/escalations",
+            ON_ESCALATIONS,
+            "Escalations that one began or wrote in",
+            get(escalation::conversations),
+        )
+        .gives::<escalation::Conversations>(),
         Route::post("/api/v1/tasks/{id}/look", Only(&[Qa]), "Say blind what a sample holds", post(qa::look))
             .takes::<qa::Seen>()
             .gives::<qa::Looked>(),
@@ -199,6 +222,13 @@ pub fn routes() -> Vec<Route> {
         Route::get("/api/v1/board", ON_BOARD, "How the work stands", get(board::board))
             .machines(&[Scope::Board])
             .gives::<board::Board>(),
+        Route::post(
+            "/api/v1/lots/release",
+            Only(&[Supervisor, Qa]),
+            "Let a rejected batch go",
+            post(lots::release),
+        )
+        .takes::<lots::Released>(),
         Route::get("/api/v1/keyers", Only(&[Supervisor]), "How well people key", get(keyers::list))
             .gives::<keyers::Keyers>(),
         Route::get("/api/v1/accounts", ON_ACCOUNTS, "All accounts", get(accounts::list))

@@ -10,9 +10,10 @@ use serde::Serialize;
 use super::group::{self, GroupView};
 use super::{Desk, DeskError, Role};
 use crate::application_id::ApplicationId;
+use crate::check::Finding;
 use crate::form::{Field, FieldKind, Form, Forms};
 use crate::publish::Record;
-use crate::read::CharacterReading;
+use crate::read::{CharacterReading, Evidence};
 use crate::score::{Disposition, Reason};
 use crate::store::captures::{self, CaptureId};
 use crate::store::escalations::{self, Message};
@@ -41,8 +42,9 @@ pub(super) struct TaskView {
     pub pages: Vec<PageView>,
     /// Of a duplicate: pages and values of the capture that came first.
     pub earlier: Option<EarlierView>,
-    /// Of an escalation: the register's row and what was written.
+    /// Of an escalation: the register's row, what the checks found and what was written.
     pub household: Option<HouseholdView>,
+    pub findings: Vec<Finding>,
     pub messages: Vec<Message>,
     /// Of a page without an ID: where it came from.
     pub origin: Option<OriginView>,
@@ -84,6 +86,8 @@ pub(super) struct MachineView {
     pub disposition: Disposition,
     pub reasons: Vec<Reason>,
     pub characters: Vec<CharacterReading>,
+    /// Of an escalation: what each source says of the field.
+    pub evidence: Vec<Evidence>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -174,6 +178,7 @@ pub(super) async fn view(
         pages: Vec::new(),
         earlier: None,
         household: None,
+        findings: Vec::new(),
         messages: Vec::new(),
         origin: None,
         group: None,
@@ -216,7 +221,8 @@ pub(super) async fn view(
             }
             match task.kind {
                 TaskKind::Duplicate => view.earlier = earlier(desk, task.id, capture, &record).await?,
-                TaskKind::Escalation => {
+                TaskKind::Escalation | TaskKind::Question => {
+                    view.findings = record.findings;
                     view.messages = escalations::messages(&desk.database, task.id).await?;
                     view.household = household(&desk.database, application_id).await?;
                 }
@@ -250,6 +256,10 @@ impl Shown<'_> {
                 disposition: read.disposition,
                 reasons: read.reasons.clone(),
                 characters: read.characters.clone(),
+                evidence: match self.kind {
+                    TaskKind::Escalation | TaskKind::Question => read.evidence.clone(),
+                    _ => Vec::new(),
+                },
             });
         let keyed = self.keyed.get(name).map(|keyed| keyed.iter().map(EntryView::of).collect());
         FieldView {

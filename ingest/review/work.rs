@@ -14,6 +14,7 @@ use super::task_view::{self, TaskView, form_field, record, view};
 use super::{Desk, DeskError, Role};
 use crate::form::Form;
 use crate::store::entries::{self, NewEntry, Question, Submitted};
+use crate::store::escalations;
 use crate::store::field_decisions::Outcome;
 use crate::store::known_answers;
 use crate::store::sessions::Visitor;
@@ -23,8 +24,8 @@ use crate::store::tasks::{self, About, TaskId, TaskKind};
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Claim {
-    /// In the order of what is wanted first. If empty, all that the role may have but pages, duplicates and
-    /// groups: one asks for those by name.
+    /// In the order of what is wanted first. If empty, all that the role may have but pages, duplicates, groups
+    /// and questions: one asks for those by name.
     #[serde(default)]
     kinds: Vec<TaskKind>,
     /// Tasks that are in hand, or were skipped.
@@ -37,6 +38,8 @@ pub(super) struct Claim {
 pub(super) struct Claimed {
     /// None where nothing waits.
     task: Option<TaskView>,
+    /// Of the municipality, that wait for this person.
+    questions: i64,
 }
 
 /// The kinds of tasks that a role may have.
@@ -50,6 +53,7 @@ pub(super) fn kinds_of(role: Role) -> &'static [TaskKind] {
             TaskKind::Page,
             TaskKind::Duplicate,
             TaskKind::Group,
+            TaskKind::Question,
         ],
         Role::Municipality => &[TaskKind::Escalation],
         Role::Qa => &[TaskKind::Qa],
@@ -59,7 +63,7 @@ pub(super) fn kinds_of(role: Role) -> &'static [TaskKind] {
 
 /// Not worked on field by field, but on a page of its own.
 fn has_its_page(kind: TaskKind) -> bool {
-    matches!(kind, TaskKind::Page | TaskKind::Duplicate | TaskKind::Group)
+    matches!(kind, TaskKind::Page | TaskKind::Duplicate | TaskKind::Group | TaskKind::Question)
 }
 
 /// More than a person skips in a shift.
@@ -101,7 +105,7 @@ pub(super) async fn claim(
         Some(task) => Some(view(&desk, visitor.role, task, &BTreeMap::new()).await?),
         None => None,
     };
-    Ok(Json(Claimed { task }))
+    Ok(Json(Claimed { task, questions: questions(&desk, &visitor).await? }))
 }
 
 /// The claim that a request rests on.
@@ -288,5 +292,13 @@ pub(super) async fn reopen(
 ) -> Result<Json<Claimed>, DeskError> {
     let reopened = entries::reopen(&desk.database, &visitor.account, id, desk.settings.lease).await?;
     let (task, entered) = reopened.ok_or(DeskError::Stale)?;
-    Ok(Json(Claimed { task: Some(task_view::view(&desk, visitor.role, task, &entered).await?) }))
+    let task = Some(task_view::view(&desk, visitor.role, task, &entered).await?);
+    Ok(Json(Claimed { task, questions: questions(&desk, &visitor).await? }))
+}
+
+async fn questions(desk: &Desk, visitor: &Visitor) -> Result<i64, DeskError> {
+    match kinds_of(visitor.role).contains(&TaskKind::Question) {
+        true => Ok(escalations::questions(&desk.database, &visitor.account).await?),
+        false => Ok(0),
+    }
 }

@@ -95,6 +95,7 @@ pub async fn submit(
         TaskKind::Page
         | TaskKind::Duplicate
         | TaskKind::Escalation
+        | TaskKind::Question
         | TaskKind::Qa
         | TaskKind::Group
         | TaskKind::Seed => {
@@ -343,7 +344,7 @@ pub async fn reopen(
                            where a.application_id = t.application_id and p.state = 'requested')
            and not exists (select from task as o
                            where o.capture_id = t.capture_id and o.id <> t.id and o.fields && t.fields
-                             and ((o.kind = 'key' and o.state = 'done') or o.kind in ('adjudicate', 'escalation', 'qa')))
+                             and ((o.kind = 'key' and o.state = 'done') or o.kind in ('adjudicate', 'escalation', 'question', 'qa')))
          returning id, kind, epoch, application_id, capture_id::text, fields, scan_id, page_index, reason",
     )
     .bind(id.0)

@@ -65,9 +65,16 @@ pub enum EventKind {
     RescanSettled,
     DuplicateDecided,
     EscalationOpened,
+    /// The municipality wants to know more before it decides.
+    EscalationAskedBack,
+    EscalationReplied,
     EscalationAnswered,
     /// A second look at a field that was accepted or decided.
     QaJudged,
+    /// A batch was accepted or rejected by its sample.
+    LotJudged,
+    /// Somebody answers for a batch that was rejected.
+    LotReleased,
     /// A second look found what stood wrong: whoever pays must hold the application.
     QaError,
     /// Everything of it is accepted or decided: it may be paid.
@@ -130,8 +137,12 @@ impl EventKind {
             Self::RescanSettled => "rescan.settled",
             Self::DuplicateDecided => "duplicate.decided",
             Self::EscalationOpened => "escalation.opened",
+            Self::EscalationAskedBack => "escalation.asked_back",
+            Self::EscalationReplied => "escalation.replied",
             Self::EscalationAnswered => "escalation.answered",
             Self::QaJudged => "qa.judged",
+            Self::LotJudged => "lot.judged",
+            Self::LotReleased => "lot.released",
             Self::QaError => "qa.error",
             Self::ApplicationApproved => "application.approved",
             Self::ApprovalRevoked => "approval.revoked",

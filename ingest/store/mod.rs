@@ -33,6 +33,7 @@ pub mod jobs;
 pub mod known_answers;
 pub mod letters;
 pub mod login_failures;
+pub mod lots;
 pub mod objects;
 pub mod online_applications;
 pub mod page_decisions;

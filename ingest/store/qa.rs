@@ -104,30 +104,53 @@ pub async fn draw(database: &Database, complete: &Complete, drawn: &[Drawn]) -> 
     if first.rows_affected() == 0 {
         return Ok(());
     }
+    let origin = Origin {
+        application: complete.application_id,
+        capture: complete.capture,
+        station: &complete.station,
+    };
     for sample in drawn {
-        sqlx::query(
-            "with drawn as (insert into task (kind, application_id, capture_id, fields)
-                            select 'qa', $1, $2::uuid, array[$3]
-                            where not exists (select from qa_sample where capture_id = $2::uuid and field = $3)
-                            returning id)
-             insert into qa_sample (task_id, capture_id, field, form, station, manner, confidence_band, probability,
-                                    certificate)
-             select id, $2::uuid, $3, $4, $5, $6, $7, $8, $9 from drawn",
-        )
-        .bind(complete.application_id.to_string())
-        .bind(complete.capture.to_string())
-        .bind(&sample.field)
-        .bind(&sample.form)
-        .bind(&complete.station)
-        .bind(&sample.manner)
-        .bind(sample.confidence_band)
-        .bind(sample.probability)
-        .bind(sample.certificate.map(|certificate| certificate.as_bytes().to_vec()))
-        .execute(&mut *transaction)
-        .await
-        .map_err(&doing)?;
+        add(&mut transaction, origin, sample).await?;
     }
     transaction.commit().await.map_err(&doing)
+}
+
+/// The capture that a sample is of.
+#[derive(Clone, Copy)]
+pub(super) struct Origin<'a> {
+    pub application: ApplicationId,
+    pub capture: CaptureId,
+    pub station: &'a str,
+}
+
+/// Adds a task for a field, unless it is a sample already.
+pub(super) async fn add(
+    connection: &mut PgConnection,
+    origin: Origin<'_>,
+    sample: &Drawn,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "with drawn as (insert into task (kind, application_id, capture_id, fields)
+                        select 'qa', $1, $2::uuid, array[$3]
+                        where not exists (select from qa_sample where capture_id = $2::uuid and field = $3)
+                        returning id)
+         insert into qa_sample (task_id, capture_id, field, form, station, manner, confidence_band, probability,
+                                certificate)
+         select id, $2::uuid, $3, $4, $5, $6, $7, $8, $9 from drawn",
+    )
+    .bind(origin.application.to_string())
+    .bind(origin.capture.to_string())
+    .bind(&sample.field)
+    .bind(&sample.form)
+    .bind(origin.station)
+    .bind(&sample.manner)
+    .bind(sample.confidence_band)
+    .bind(sample.probability)
+    .bind(sample.certificate.map(|certificate| certificate.as_bytes().to_vec()))
+    .execute(connection)
+    .await
+    .map_err(query("draw samples"))
+    .map(drop)
 }
 
 /// What a blind second look found.
@@ -296,10 +319,12 @@ pub async fn judged(database: &Database) -> Result<Vec<Judged>, StoreError> {
     sqlx::query(
         "select field, manner, count(*) filter (where outcome is null) as waiting, count(outcome) as judged,
                 count(*) filter (where outcome = 'wrong') as wrong,
-                coalesce(sum(1 / probability) filter (where outcome is not null), 0) as weight,
-                coalesce(sum(1 / probability) filter (where outcome = 'wrong'), 0) as weight_wrong,
+                coalesce(sum(1 / chance) filter (where outcome is not null), 0) as weight,
+                coalesce(sum(1 / chance) filter (where outcome = 'wrong'), 0) as weight_wrong,
                 max(judged_at) filter (where outcome = 'wrong') as last_error_at
-         from qa_sample left join qa_judgement using (task_id) group by field, manner order by field, manner",
+         from (select qa_sample.*, greatest(qa_sample.probability, lot_sample.probability) as chance
+               from qa_sample left join lot_sample using (task_id)) as sampled
+              left join qa_judgement using (task_id) group by field, manner order by field, manner",
     )
     .fetch_all(database.pool())
     .await

@@ -14,6 +14,7 @@ use sqlx::{PgConnection, Row};
 use super::applications::application_id;
 use super::captures::{CaptureId, capture_id};
 use super::error::{corrupt, query};
+use super::escalations::MAY_REPLY;
 use super::events::{self, EventKind};
 use super::groups::{self, DoubtfulCell};
 use super::scans::ScanId;
@@ -67,6 +68,8 @@ pub enum TaskKind {
     Duplicate,
     /// The municipality is asked.
     Escalation,
+    /// The municipality asks back: an escalation while it is the desk's turn ([`super::escalations`]).
+    Question,
     /// A second look at a field that was accepted or decided.
     Qa,
     /// Cells of many captures that were read as the same character ([`super::groups`]).
@@ -77,13 +80,14 @@ pub enum TaskKind {
 }
 
 impl TaskKind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Verify,
         Self::Key,
         Self::Adjudicate,
         Self::Page,
         Self::Duplicate,
         Self::Escalation,
+        Self::Question,
         Self::Qa,
         Self::Group,
         Self::Seed,
@@ -97,6 +101,7 @@ impl TaskKind {
             Self::Page => "page",
             Self::Duplicate => "duplicate",
             Self::Escalation => "escalation",
+            Self::Question => "question",
             Self::Qa => "qa",
             Self::Group => "group",
             Self::Seed => "seed",
@@ -306,7 +311,8 @@ pub async fn plan_late_pages(database: &Database) -> Result<(), StoreError> {
 /// Hands out a task of one of the kinds, the first kind that has one; none where nothing waits.
 ///
 /// What the person holds already and does not name among `except` comes first: their browser has
-/// lost it. Nobody gets a field of a capture that they have decided or are keying in another task.
+/// lost it. Nobody gets a field of a capture that they have decided or are keying in another task, but for a
+/// question about it, which decides nothing.
 pub async fn claim(
     database: &Database,
     account: &AccountName,
@@ -349,10 +355,11 @@ pub async fn claim(
              where id = (
                  select id from task as t
                  where state = 'open' and kind = $4 and id <> all($3)
-                   and (leased_until is null or leased_until < now())
-                   and not exists (select from hand as h
-                                   where h.capture_id = t.capture_id and h.account = $1
-                                     and h.field = any(t.fields) and h.task_id <> t.id)
+                   and (leased_until is null or leased_until < now()) and {MAY_REPLY}
+                   and (kind = 'question'
+                        or not exists (select from hand as h
+                                       where h.capture_id = t.capture_id and h.account = $1
+                                         and h.field = any(t.fields) and h.task_id <> t.id))
                    and not exists (select from task as o
                                    where o.capture_id = t.capture_id and o.id <> t.id and o.state = 'open'
                                      and o.holder = $1 and o.leased_until > now() and o.fields && t.fields)

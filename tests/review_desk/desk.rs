@@ -63,6 +63,14 @@ impl DeskSite {
         Self::with(settings).await
     }
 
+    /// A batch is a lot as soon as it is in; QA looks at nothing else.
+    pub async fn with_lots() -> Self {
+        let mut settings = settings();
+        settings.review.lot_quiet = std::time::Duration::ZERO;
+        (settings.review.qa_accepted_rate, settings.review.qa_decided_rate) = (0.0, 0.0);
+        Self::with(settings).await
+    }
+
     /// Every key is one whose answer is known, where there is one.
     pub async fn seeding() -> Self {
         let mut settings = settings();

@@ -51,6 +51,25 @@ async fn all_texts_stand_out_from_what_is_behind_them() {
     }
     site.capture(application(3), &[("phone", "0457654321", 0.9999)]).await;
     second_looks::draw(&site).await;
+    // The municipality asks back about one of two, and has the other one before it.
+    // Of three batches one is open, one is rejected, one was let go.
+    site.execute(
+        "insert into lot (station, batch, size, aql, letter, sample, acceptance, verdict, judged_at, released_by,
+                          released_at)
+         values ('desk', 'monday', 2400, 0.65, 'K', 125, 2, null, null, null, null),
+                ('desk', 'tuesday', 2400, 0.65, 'K', 125, 2, 'rejected', now(), null, null),
+                ('desk', 'friday', 20, 0.65, 'F', 20, 0, 'rejected', now(), 'qa', now())",
+    )
+    .await;
+    let (reviewer, official) = (site.log_in("reviewer"), site.person("city", Role::Municipality).await);
+    for serial in 8..=9 {
+        site.capture(application(serial), &[("phone", "0451234567", 0.6)]).await;
+        let task = reviewer.claim(&["verify"]);
+        let entry = json!({ "field": "phone", "outcome": "escalated", "reason": "remark", "text": "二つ" });
+        assert_eq!(call(&reviewer, &task, "submit", json!({ "entries": [entry] })).status, 200);
+    }
+    let asked = official.claim(&[]);
+    assert_eq!(call(&official, &asked, "ask", json!({ "text": "どちらが濃いですか" })).status, 200);
     site.unassigned(application(4), application(5)).await;
     site.capture_as(application(1), &[("phone", "0451234568", 0.6)], true).await;
     let doubtful =
@@ -59,6 +78,7 @@ async fn all_texts_stand_out_from_what_is_behind_them() {
 
     let browser = window(&site, "reviewer");
     visit(&browser, &site, "work", "document.activeElement?.matches('.entry, .options')");
+    browser.until("document.querySelector('nav .tag')");
     legible(&browser, "work");
     browser.keys(key::PAGE_DOWN);
     browser.until("document.querySelector('dialog.viewer[open]')");
@@ -67,6 +87,11 @@ async fn all_texts_stand_out_from_what_is_behind_them() {
     browser.keys(key::F9);
     browser.until("document.querySelector('dialog[open] textarea')");
     legible(&browser, "work, a question to the municipality");
+    browser.open("about:blank");
+    visit(&browser, &site, "escalations", "document.activeElement?.id === 'reply'");
+    browser.until("document.querySelectorAll('details').length === 2");
+    browser.run("for (const each of document.querySelectorAll('details')) each.open = true");
+    legible(&browser, "escalations, a question");
     browser.open("about:blank");
     visit(&browser, &site, "pages", "document.querySelector('.strip')");
     legible(&browser, "pages");
@@ -84,10 +109,10 @@ async fn all_texts_stand_out_from_what_is_behind_them() {
     legible(&browser, "group");
     drop(browser);
     for (name, page, there) in [
-        ("supervisor", "board", "document.querySelector('.revoked')"),
+        ("supervisor", "board", "document.querySelector('.revoked') && document.querySelector('[data-lot]')"),
         ("supervisor", "keyers", "document.querySelector('h1')"),
         ("qa", "qa", "document.querySelector('.out, .in') && document.activeElement?.matches('.entry')"),
-        ("municipality", "escalations", "document.querySelector('h1')"),
+        ("municipality", "escalations", "document.querySelector('#why')"),
         ("administrator", "accounts", "document.querySelector('table')"),
     ] {
         let browser = window(&site, name);

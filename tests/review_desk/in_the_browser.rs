@@ -259,6 +259,60 @@ async fn what_applicants_and_registers_write_is_text_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_municipality_asks_back_and_the_desk_reads_what_it_decided() {
+    let site = DeskSite::start().await;
+    site.account("r1", Role::Reviewer).await;
+    site.account("city", Role::Municipality).await;
+    site.capture(application(1), &[("phone", "0451234567", 0.6)]).await;
+    let desk = window(&site, "r1");
+    desk.until(READY);
+    desk.keys(key::F9);
+    desk.until("document.querySelector('dialog[open] textarea')");
+    desk.run("document.querySelector('dialog[open] textarea').focus()");
+    desk.keys("番号が二つあります");
+    desk.run("document.querySelector('dialog[open] button.primary').click()");
+    desk.sees("いま作業はありません");
+    let city = window(&site, "city");
+    city.until("document.activeElement?.id === 'decision'");
+    city.sees("番号が二つあります");
+    city.until("document.querySelector('img.crop').naturalWidth > 0");
+    // Without words there is no question.
+    city.run("document.querySelector('#ask').click()");
+    city.until("document.activeElement?.id === 'why'");
+    city.keys("濃い方はどちらですか");
+    city.run("document.querySelector('#ask').click()");
+    city.sees("いま作業はありません");
+    city.sees("確認担当の返答待ち");
+    // The desk sees it from where it works.
+    desk.open(&format!("http://{}/work", site.address));
+    desk.until("document.querySelector(\"nav a[href='/escalations'] .tag\")?.textContent === '1'");
+    desk.run("document.querySelector(\"nav a[href='/escalations']\").click()");
+    desk.until("document.activeElement?.id === 'reply'");
+    desk.sees("濃い方はどちらですか");
+    desk.until("document.querySelector('img.crop').naturalWidth > 0");
+    desk.keys("上です");
+    desk.run("document.querySelector('form button.primary').click()");
+    desk.sees("市区町村の判断待ち");
+    city.open(&format!("http://{}/escalations", site.address));
+    city.until("document.activeElement?.id === 'decision'");
+    city.sees("上です");
+    city.run("document.querySelector('#holds').click()");
+    city.run("document.querySelector('#why').focus()");
+    city.keys("上の番号です");
+    city.run("document.querySelector('form button.primary').click()");
+    city.sees("決定済み");
+    assert_eq!(settled(&site, 1, "phone").await, Outcome::Value("0451234567".to_owned()));
+    desk.open(&format!("http://{}/escalations", site.address));
+    desk.sees("決定済み");
+    desk.run("document.querySelector('summary').click()");
+    desk.sees("上の番号です");
+    desk.sees("市区町村 · city");
+    for window in [&desk, &city] {
+        assert_eq!(window.complaints(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_is_assigned_by_keys_alone() {
     let site = DeskSite::start().await;
     site.account("r1", Role::Reviewer).await;

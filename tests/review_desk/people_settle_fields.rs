@@ -9,7 +9,7 @@ use uketsuke::review::{Role, backfill_until};
 use uketsuke::score::Disposition;
 use uketsuke::store::field_decisions::{self, Manner, Outcome};
 
-use crate::desk::DeskSite;
+use crate::desk::{DeskSite, Person};
 use crate::readings::application;
 use crate::{money, second_looks};
 
@@ -288,6 +288,117 @@ async fn the_municipality_decides_what_a_reviewer_asks() {
     assert_eq!(decided(&site, id, "phone").await, Some(expected));
     // Neither what was asked nor what was answered is in an event.
     assert_eq!(site.count("select count(*) from event where detail::text ~ '番号|0451234567|横浜'").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_municipality_and_the_desk_talk_until_it_decides() {
+    let site = DeskSite::start().await;
+    let (asker, other) = (site.person("r1", Role::Reviewer).await, site.person("r2", Role::Reviewer).await);
+    let (city, colleague) =
+        (site.person("city", Role::Municipality).await, site.person("city2", Role::Municipality).await);
+    let id = application(1);
+    site.capture(id, &[("phone", "0451234567", 0.6)]).await;
+    let task = asker.claim(&["verify"]);
+    let write = |person: &Person, task: &Value, path: &str, text: &str| {
+        let body = json!({ "epoch": task["epoch"], "text": text });
+        person.post(&format!("/api/v1/tasks/{}/{path}", task["id"]), &body)
+    };
+    let entry = json!({ "field": "phone", "outcome": "escalated", "reason": "remark", "text": "番号が二つ" });
+    let body = json!({ "epoch": task["epoch"], "entries": [entry] });
+    assert_eq!(asker.post(&format!("/api/v1/tasks/{}/submit", task["id"]), &body).status, 200);
+
+    let asked = city.claim(&[]);
+    assert_eq!(write(&city, &asked, "ask", " ").json()["code"], "refused");
+    for _ in 0..2 {
+        assert_eq!(write(&city, &asked, "ask", "どちらが濃いですか").status, 200, "and once more, unheard");
+    }
+    assert_eq!(write(&colleague, &asked, "ask", "?").status, 409, "nobody writes in what they do not hold");
+    assert_eq!(city.claim(&[]), Value::Null, "it is the desk's turn");
+    // The one who escalated comes first; a keyer never does.
+    let waiting =
+        |person: &Person| person.post("/api/v1/tasks/claim", &json!({})).json()["questions"].clone();
+    assert_eq!((waiting(&asker), waiting(&other)), (json!(1), json!(0)));
+    assert_eq!(other.claim(&["question"]), Value::Null);
+    let keyer = site.person("k1", Role::Keyer).await;
+    assert_eq!(keyer.post("/api/v1/tasks/claim", &json!({ "kinds": ["question"] })).status, 403);
+    let question = asker.claim(&["question"]);
+    assert_eq!((&question["kind"], &question["id"]), (&json!("question"), &asked["id"]));
+    assert_eq!(question["messages"].as_array().map(Vec::len), Some(2));
+    assert_eq!(question["fields"][0]["machine"]["value"], "0451234567");
+    let picture = question["fields"][0]["picture"].as_str().expect("a picture").to_owned();
+    assert_eq!(asker.get(&picture).status, 200);
+    assert_eq!(waiting(&asker), json!(0), "in hand");
+    for _ in 0..2 {
+        assert_eq!(write(&asker, &question, "reply", "上の方です").status, 200);
+    }
+    assert_eq!(write(&asker, &question, "reply", "下の方でした").status, 200, "the same claim writes once");
+    let answer = json!({ "epoch": asked["epoch"], "decision": "confirmed", "text": "はい" });
+    let path = format!("/api/v1/tasks/{}/answer", asked["id"]);
+    assert_eq!(city.post(&path, &answer).status, 409, "that turn is over");
+
+    // Another official, and another reviewer, because the one who escalated has gone home.
+    let asked = colleague.claim(&[]);
+    let written: Vec<(&str, &str)> = asked["messages"]
+        .as_array()
+        .expect("messages")
+        .iter()
+        .map(|said| (said["side"].as_str().expect("a side"), said["text"].as_str().expect("a text")))
+        .collect();
+    let expected = [("desk", "番号が二つ"), ("municipality", "どちらが濃いですか"), ("desk", "上の方です")];
+    assert_eq!(written, expected);
+    assert_eq!(write(&colleague, &asked, "ask", "電話しましたか").status, 200);
+    assert_eq!(other.claim(&["question"]), Value::Null);
+    assert_eq!(asker.post("/api/v1/logout", &json!({})).status, 200);
+    let question = other.claim(&["question"]);
+    assert_eq!(write(&other, &question, "reply", "いいえ").status, 200);
+    let asked = city.claim(&[]);
+    let answer = json!({ "epoch": asked["epoch"], "decision": "confirmed", "text": "上の番号です",
+                         "outcome": "value", "value": "0451234567" });
+    assert_eq!(city.post(&path, &answer).status, 200);
+    let expected = (value("0451234567"), Manner::Municipality, vec!["city".to_owned()]);
+    assert_eq!(decided(&site, id, "phone").await, Some(expected));
+
+    // All who took part see how it ended, with who and when; nobody else does.
+    for person in [&site.log_in("r1"), &other, &city, &colleague] {
+        let seen = person.get("/api/v1/escalations").json()["conversations"][0].clone();
+        assert_eq!((&seen["turn"], &seen["application_id"]), (&Value::Null, &json!(id)));
+        let last = seen["messages"].as_array().and_then(|messages| messages.last().cloned()).expect("six");
+        assert_eq!((&last["account"], &last["decision"]), (&json!("city"), &json!("confirmed")));
+        assert!(last["written_at"].is_string());
+    }
+    let third = site.person("r3", Role::Reviewer).await;
+    assert_eq!(third.get("/api/v1/escalations").json()["conversations"], json!([]));
+    let changed =
+        sqlx::query("update escalation_message set text = 'x'").execute(&mut site.sql().await).await;
+    assert!(changed.is_err(), "what was written stands");
+    let told = "select count(*) from event where kind in ('escalation.asked_back', 'escalation.replied')";
+    assert_eq!(site.count(told).await, 4);
+    assert_eq!(site.count("select count(*) from event where detail::text ~ '番号|濃い|電話|上の'").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_waits_for_who_escalated_only_for_a_while() {
+    let site = DeskSite::start().await;
+    let (asker, other) = (site.person("r1", Role::Reviewer).await, site.person("r2", Role::Reviewer).await);
+    let city = site.person("city", Role::Municipality).await;
+    site.capture(application(1), &[("phone", "0451234567", 0.6)]).await;
+    let task = asker.claim(&["verify"]);
+    let entry = json!({ "field": "phone", "outcome": "escalated", "reason": "other" });
+    let body = json!({ "epoch": task["epoch"], "entries": [entry] });
+    assert_eq!(asker.post(&format!("/api/v1/tasks/{}/submit", task["id"]), &body).status, 200);
+    let asked = city.claim(&[]);
+    let body = json!({ "epoch": asked["epoch"], "text": "?" });
+    assert_eq!(city.post(&format!("/api/v1/tasks/{}/ask", asked["id"]), &body).status, 200);
+    assert_eq!(other.claim(&["question"]), Value::Null);
+    site.execute("update task set asker_first_until = now() - interval '1 second' where kind = 'question'")
+        .await;
+    let question = other.claim(&["question"]);
+    assert_eq!(question["id"], asked["id"]);
+    assert_eq!(asker.claim(&["question"]), Value::Null, "in hand");
+    // Without an answer it is given back like any task.
+    let body = json!({ "epoch": question["epoch"] });
+    assert_eq!(other.post(&format!("/api/v1/tasks/{}/give-back", question["id"]), &body).status, 200);
+    assert_eq!(asker.claim(&["question"])["id"], asked["id"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -179,3 +179,121 @@ async fn errors_beyond_its_promise_revoke_the_certificate_and_workers_keep_to_it
     assert_eq!(publish(false).await, Published::Conflict);
     assert_eq!(publish(true).await, Published::Committed);
 }
+
+/// Makes lots of the batches that are in, and judges those that were looked at.
+async fn lots_until(site: &DeskSite, there: &'static str) {
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let desk = site.desk.clone();
+    let running = tokio::spawn(async move { backfill_until(&desk, stopped).await });
+    for _ in 0..200 {
+        if site.count(there).await == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    stop.send_replace(true);
+    running.await.expect("stopped");
+    assert_eq!(site.count(there).await, 1, "{there}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_which_too_much_is_wrong_is_paid_only_when_somebody_releases_it() {
+    let site = DeskSite::with_lots().await;
+    let qa = site.person("q1", Role::Qa).await;
+    for serial in 1..=10 {
+        let fields = [
+            ("account_number", "0012345", 0.9999),
+            ("phone", "0451234567", 0.9999),
+            ("branch_code", "012", 0.5),
+        ];
+        site.capture(application(serial), &fields).await;
+    }
+    // Twenty accepted fields at an AQL of 0.65 %: the arrows lead to F, all of them are looked at, none may be wrong.
+    lots_until(
+        &site,
+        "select count(*) from lot where size = 20 and letter = 'F' and sample = 20 and acceptance = 0",
+    )
+    .await;
+    assert_eq!(site.count("select count(*) from task where kind = 'qa'").await, 20);
+    lots_until(&site, "select count(*) from lot").await;
+    assert_eq!(site.count("select count(*) from capture where lot_id is null").await, 0);
+    let look = |task: &Value| {
+        let value = if task["fields"][0]["name"] == "phone" { "0451234567" } else { "0012345" };
+        call(&qa, task, "look", json!({ "outcome": "value", "text": value })).status
+    };
+    for _ in 0..3 {
+        assert_eq!(look(&qa.claim(&[])), 200);
+    }
+    assert_eq!(site.count("select count(*) from lot where verdict is null").await, 1);
+    let stopped = "select count(*) from payment_stop where reason = 'lot' and lifted_at is null";
+    assert_eq!(site.count(stopped).await, 0);
+    // One is wrong: the others need no look any more.
+    let sample = qa.claim(&[]);
+    assert_eq!(call(&qa, &sample, "look", json!({ "outcome": "illegible" })).status, 200);
+    assert_eq!(call(&qa, &sample, "settle", json!({ "wrong": true })).status, 200);
+    assert_eq!(site.count("select count(*) from lot where verdict = 'rejected'").await, 1);
+    assert_eq!(site.count(stopped).await, 10);
+    let told = "select count(*) from event where kind = 'payment.stopped' and detail->>'reason' = 'lot'
+                and (detail->>'requested_before')::bool = false and subject like 'application %'";
+    assert_eq!(site.count(told).await, 10);
+
+    let supervisor = site.person("s1", Role::Supervisor).await;
+    let lots = supervisor.get("/api/v1/board").json()["lots"].clone();
+    assert_eq!(
+        (&lots[0]["verdict"], &lots[0]["judged"], &lots[0]["wrong"], &lots[0]["sample"]),
+        (&json!("rejected"), &json!(4), &json!(1), &json!(20))
+    );
+    let release = |person: &Person, lot: &Value| {
+        person.post("/api/v1/lots/release", &json!({ "lot": lot["id"] })).status
+    };
+    let payer = site.person("p1", Role::Payment).await;
+    assert_eq!(release(&payer, &lots[0]), 403);
+    assert_eq!(release(&supervisor, &lots[0]), 200);
+    assert_eq!(release(&supervisor, &lots[0]), 409, "once");
+    assert_eq!(site.count(stopped).await, 0);
+    // What was found wrong by itself stays stopped by itself.
+    assert_eq!(
+        site.count("select count(*) from payment_stop where reason = 'qa' and lifted_at is null").await,
+        1
+    );
+    let lots = supervisor.get("/api/v1/board").json()["lots"].clone();
+    assert_eq!(lots[0]["released_by"], "s1");
+
+    // What comes to the batch later is a lot of its own, and this one is right.
+    site.execute(
+        "update task set state = 'withdrawn', holder = null, leased_until = null where state = 'open'",
+    )
+    .await;
+    site.capture(application(11), &[("account_number", "0012345", 0.9999), ("phone", "0451234567", 0.9999)])
+        .await;
+    lots_until(&site, "select count(*) from lot where size = 2 and sample = 2").await;
+    for _ in 0..2 {
+        assert_eq!(look(&qa.claim(&[])), 200);
+    }
+    lots_until(&site, "select count(*) from lot where verdict = 'accepted'").await;
+    assert_eq!(site.count(stopped).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_household_of_two_rejected_batches_is_paid_when_both_are_released() {
+    let site = DeskSite::with_lots().await;
+    let supervisor = site.person("s1", Role::Supervisor).await;
+    site.capture(application(1), &[("phone", "0451234567", 0.9999)]).await;
+    lots_until(&site, "select count(*) from lot").await;
+    site.capture_as(application(1), &[("phone", "0451234567", 0.9999)], true).await;
+    lots_until(&site, "select count(*) from lot where id = (select max(lot_id) from capture) and id > 1")
+        .await;
+    site.execute("update lot set acceptance = 0").await;
+    site.execute(
+        "with judged as (insert into qa_judgement (task_id, outcome, judged_by) select task_id, 'wrong', 's1' from lot_sample
+                         returning task_id)
+         update task set state = 'done', done_at = now(), done_by = 's1' from judged where id = task_id",
+    )
+    .await;
+    let stopped = "select count(*) from payment_stop where reason = 'lot' and lifted_at is null";
+    lots_until(&site, stopped).await;
+    for (lot, left) in [(1, 1), (2, 0)] {
+        assert_eq!(supervisor.post("/api/v1/lots/release", &json!({ "lot": lot })).status, 200);
+        assert_eq!(site.count(stopped).await, left);
+    }
+}

@@ -1,6 +1,6 @@
 // The supervisor's page: backlog, throughput, what needed nobody, and whether every sheet is accounted for.
 
-import { get, moment, named, text, words } from "./api.js";
+import { get, moment, named, post, text, words } from "./api.js";
 import { make, show, tell } from "./dom.js";
 import { bars, certificate } from "./plots.js";
 import "./shell.js";
@@ -8,6 +8,7 @@ import "./shell.js";
 const main = document.getElementById("main");
 const EVERY = 30_000;
 const HOUR = 3_600_000;
+const { role } = await get("/api/v1/me");
 
 function tile(name, value, more) {
   return make("div", { class: "tile" }, make("span", {}, name), make("strong", {}, value), make("small", {}, more ?? ""));
@@ -54,12 +55,40 @@ async function load() {
     make("div", { class: "plots" },
       bars(text("backlog_by_age"), queues, ages.map((age) => named("age", age))),
       bars(text("done_by_hour"), hours, kinds.length ? kinds.map((kind) => named("kind", kind)) : [text("none_done")])),
+    sampled(board.lots),
     quality(board.stations),
     make("section", { class: "card" }, make("h2", {}, text("batches")),
       make("div", { class: "scroll", tabindex: "0" }, make("table", {}, make("thead", {}, make("tr", {},
         ["batch", "files", "repeated", "waiting", "quarantined", "pages_count", "captured_pages", "blank_pages", "unassigned_pages", "duplicates", "sum"].map((key, place, all) => make("th", { scope: "col", class: place && place < all.length - 1 ? "number" : "" }, text(key))))),
         make("tbody", {}, batches.map(row)))),
       board.batches_left_out ? make("p", { class: "quiet" }, text("left_out", board.batches_left_out)) : null)));
+}
+
+// Batches that are accepted or rejected by a sample, and the way to let a rejected one go.
+function sampled(lots) {
+  if (!lots.length) return null;
+  const stopped = (lot) => lot.verdict === "rejected" && !lot.released_at;
+  const verdict = (lot) => lot.released_at ? text("lot_released", lot.released_by, moment(lot.released_at)) : named("lot", lot.verdict ?? "open");
+  const release = (lot) => make("button", { type: "button", "data-lot": String(lot.id), onclick: () => letGo(lot) }, text("lot_release"));
+  const row = (lot) => make("tr", { class: stopped(lot) ? "differs" : "" },
+    make("th", { scope: "row" }, `${lot.station} / ${lot.batch}`, make("small", {}, moment(lot.formed_at))),
+    [lot.size, `${lot.letter} / ${lot.aql}`, `${lot.judged} / ${lot.sample}`, lot.wrong, `${lot.acceptance} / ${lot.acceptance + 1}`].map((value) => make("td", { class: "number" }, String(value))),
+    make("td", {}, verdict(lot), stopped(lot) && role !== "payment" ? [" ", release(lot)] : null));
+  const heads = ["batch", "lot_size", "lot_plan", "lot_judged", "qa_errors", "lot_numbers", "lot_verdict"];
+  return make("section", { class: "card lots" }, make("h2", {}, text("lots")), make("p", { class: "quiet" }, text("lots_more")),
+    make("div", { class: "scroll", tabindex: "0" }, make("table", {},
+      make("thead", {}, make("tr", {}, heads.map((key, place) => make("th", { scope: "col", class: place && place < heads.length - 1 ? "number" : "" }, text(key))))),
+      make("tbody", {}, lots.map(row)))));
+}
+
+async function letGo(lot) {
+  if (!confirm(text("lot_release_sure", `${lot.station} / ${lot.batch}`))) return;
+  try {
+    await post("/api/v1/lots/release", { lot: lot.id });
+  } catch (error) {
+    tell(words(error), "bad");
+  }
+  load();
 }
 
 // How pages come from each station: four measures side by side, and their numbers.

@@ -9,6 +9,13 @@ const LONGEST_PAUSE = 8000;
 // How often a page without work looks for some.
 const QUIET = 15_000;
 
+// Whoever works on fields sees that the municipality asks something.
+function asked(count) {
+  const link = document.querySelector("nav a[href='/escalations']");
+  link?.querySelector(".tag")?.remove();
+  if (count) link?.append(make("span", { class: "tag", title: text("questions_wait", count) }, String(count)));
+}
+
 export class Queue {
   constructor(kinds) {
     this.kinds = kinds;
@@ -66,7 +73,8 @@ export class Queue {
 
   async claim() {
     const except = [...this.held.keys(), ...this.skipped];
-    const { task } = await post("/api/v1/tasks/claim", { kinds: this.kinds, except });
+    const { task, questions } = await post("/api/v1/tasks/claim", { kinds: this.kinds, except });
+    asked(questions);
     return task && this.hold(task);
   }
 
