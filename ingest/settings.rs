@@ -14,7 +14,7 @@ use crate::check::Rules;
 use crate::form::Symbology;
 use crate::geometry::RectMm;
 use crate::reference::BankTable;
-use crate::review::Aql;
+use crate::review::{Aql, Oidc};
 
 const DEFAULTS: &str = include_str!("../config/uketsuke.toml");
 
@@ -39,6 +39,8 @@ pub struct Settings {
     pub readers: Readers,
     pub jobs: Jobs,
     pub review: Review,
+    /// None: people log in here only.
+    pub oidc: Option<Oidc>,
     pub retention: Retention,
 }
 
@@ -394,12 +396,18 @@ impl Settings {
         settings.letters.check().map_err(|message| invalid(message.to_owned()))?;
         settings.objects.check().map_err(|message| invalid(message.to_owned()))?;
         settings.retention.check().map_err(|message| invalid(message.to_owned()))?;
+        if let Some(oidc) = &settings.oidc {
+            oidc.check().map_err(|message| invalid(message.to_owned()))?;
+        }
         let home = path.parent().and_then(Path::parent).unwrap_or(Path::new(""));
         let Paths { forms, models, vendor, calibration, banks, bank_aliases, transfer } = &mut settings.paths;
         for path in [forms, models, vendor, calibration, banks, bank_aliases, transfer] {
             *path = home.join(&*path);
         }
         if let Some(path) = &mut settings.objects.keys_file {
+            *path = home.join(&*path);
+        }
+        if let Some(path) = settings.oidc.as_mut().and_then(|oidc| oidc.client_secret_file.as_mut()) {
             *path = home.join(&*path);
         }
         Ok(settings)

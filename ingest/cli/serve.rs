@@ -101,6 +101,11 @@ async fn serve(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
         database.close().await;
         return Ok(());
     }
+    if roles.contains(&Role::Web)
+        && let Some(oidc) = &settings.oidc
+    {
+        oidc.secret().context("nobody could log in by [oidc]")?;
+    }
     let equipment = Equipment::load(common, settings)?;
     let engines = async {
         let objects = starting.objects(common, &equipment.settings.objects).await?;

@@ -42,15 +42,7 @@ impl Token {
 
     /// The one that the browser came with.
     pub fn of(desk: &Desk, headers: &HeaderMap) -> Option<Self> {
-        let name = cookie_name(desk);
-        headers
-            .get_all(header::COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| Self(value.to_owned()))
+        cookie(headers, cookie_name(desk)).map(|value| Self(value.to_owned()))
     }
 
     pub fn digest(&self) -> Sha256 {
@@ -72,6 +64,18 @@ impl Token {
         let secure = if desk.settings.secure_cookie { "; Secure" } else { "" };
         format!("{}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0{secure}", cookie_name(desk))
     }
+}
+
+/// A cookie that the browser came with.
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
 }
 
 /// The prefix has the browser refuse the cookie from another host, or over plain http.

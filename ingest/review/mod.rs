@@ -18,6 +18,7 @@ mod keyers;
 mod login;
 mod lots;
 mod mask;
+mod oidc;
 mod openapi;
 mod password;
 mod picture;
@@ -44,6 +45,7 @@ pub use backfill::backfill_until;
 pub use error::DeskError;
 pub use iso2859::{Aql, SamplingPlan};
 pub use mask::{MaskError, normalise};
+pub use oidc::{Oidc, OidcError};
 pub use password::{Password, PasswordError, PasswordHash};
 pub use plan::{plan, plan_fields};
 pub use role::{AccountName, AccountNameError, Role};
@@ -70,13 +72,18 @@ pub struct Desk {
     pub certificate: Option<Arc<Identified<Certificate>>>,
     /// What an application is settled by after its last decision.
     pub check: Arc<settings::Check>,
+    /// Where people may log in instead of here.
+    oidc: Option<Arc<Oidc>>,
     /// Of a page that a person assigned.
     read_attempts: i32,
     hashing: Arc<Semaphore>,
+    asking: Arc<Semaphore>,
 }
 
 /// Passwords that are hashed at the same time: each takes 19 MiB.
 const HASHING: usize = 2;
+/// Questions to the provider of logins at the same time: anybody may have us ask.
+const ASKING: usize = 8;
 
 impl Desk {
     pub fn new(
@@ -88,10 +95,23 @@ impl Desk {
         settings: &Settings,
     ) -> Self {
         let read_attempts = settings.jobs.max_attempts;
+        let oidc = settings.oidc.clone().map(Arc::new);
         let (check, settings) = (Arc::new(settings.check.clone()), Arc::new(settings.review.clone()));
-        let hashing = Arc::new(Semaphore::new(HASHING));
+        let (hashing, asking) = (Arc::new(Semaphore::new(HASHING)), Arc::new(Semaphore::new(ASKING)));
         let certificate = certificate.map(Arc::new);
-        Self { database, objects, forms, banks, certificate, settings, check, read_attempts, hashing }
+        Self {
+            database,
+            objects,
+            forms,
+            banks,
+            certificate,
+            settings,
+            check,
+            oidc,
+            read_attempts,
+            hashing,
+            asking,
+        }
     }
 
     /// All pages and the whole API.

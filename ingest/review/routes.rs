@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{Desk, Role, Scope};
 use super::{
-    accounts, assets, board, escalation, group, guard, inquiry, keyers, login, lots, openapi, picture, qa,
-    reference, shell,
+    accounts, assets, board, escalation, group, guard, inquiry, keyers, login, lots, oidc, openapi, picture,
+    qa, reference, shell,
 };
 use super::{unassigned, work};
 
@@ -89,6 +89,8 @@ pub fn routes() -> Vec<Route> {
         Route::get("/static/{name}", Anyone, "Style and scripts", get(assets::asset)),
         Route::get("/texts/{language}", Anyone, "The words of a language", get(shell::texts)),
         Route::get("/login", Anyone, "The page to log in", get(shell::login)),
+        Route::get("/login/oidc", Anyone, "Log in at the provider", get(oidc::begin)),
+        Route::get(oidc::BACK, Anyone, "Back from the provider", get(oidc::back)),
         Route::get("/", LoggedIn, "The first page of the role", get(shell::home)),
         // The first page that a role has is the one that it begins with.
         Route::get("/work", ON_FIELDS, "Verify, key, adjudicate", get(shell::page)),

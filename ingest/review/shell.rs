@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::Extension;
 use axum::Json;
-use axum::extract::{Path, Request};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use super::guard::Token;
 use super::routes::{Access, routes};
 use super::texts::Language;
-use super::{DeskError, Role};
+use super::{Desk, DeskError, Role};
 use crate::store::sessions::Visitor;
 
 #[derive(Template)]
@@ -24,6 +24,8 @@ struct Shell<'a> {
     /// Nobody on the page to log in.
     visitor: Option<&'a Visitor>,
     csrf: String,
+    /// Whether people may log in elsewhere.
+    oidc: bool,
 }
 
 struct Link {
@@ -54,13 +56,14 @@ pub(super) async fn page(
     let page = uri.path().trim_start_matches('/');
     let links = pages_of(visitor.role).map(|link| Link { page: link, current: link == page }).collect();
     let language = Language::of(&headers);
-    let shell = Shell { language, page, links, visitor: Some(&visitor), csrf: token.csrf() };
+    let shell = Shell { language, page, links, visitor: Some(&visitor), csrf: token.csrf(), oidc: false };
     Ok(Html(shell.render()?))
 }
 
-pub(super) async fn login(request: Request) -> Result<Html<String>, DeskError> {
+pub(super) async fn login(State(desk): State<Desk>, request: Request) -> Result<Html<String>, DeskError> {
     let language = Language::of(request.headers());
-    let shell = Shell { language, page: "login", links: Vec::new(), visitor: None, csrf: String::new() };
+    let (links, csrf, oidc) = (Vec::new(), String::new(), desk.oidc.is_some());
+    let shell = Shell { language, page: "login", links, visitor: None, csrf, oidc };
     Ok(Html(shell.render()?))
 }
 

@@ -103,16 +103,19 @@ pub async fn list(database: &Database) -> Result<Vec<Account>, StoreError> {
         .collect()
 }
 
-/// Of an account that may log in: its role and the password's hash.
+/// Of an account that may log in by a password: its role and the password's hash.
 pub async fn credentials(
     database: &Database,
     name: &AccountName,
 ) -> Result<Option<(Role, PasswordHash)>, StoreError> {
-    let row = sqlx::query("select name, role, active, password_hash from account where name = $1 and active")
-        .bind(name.as_str())
-        .fetch_optional(database.pool())
-        .await
-        .map_err(query("look up an account"))?;
+    let row = sqlx::query(
+        "select name, role, active, password_hash from account
+         where name = $1 and active and password_hash is not null",
+    )
+    .bind(name.as_str())
+    .fetch_optional(database.pool())
+    .await
+    .map_err(query("look up an account"))?;
     let Some(row) = row else { return Ok(None) };
     let hash: String = row.try_get("password_hash").map_err(corrupt("account"))?;
     Ok(Some((account(&row)?.role, PasswordHash::stored(hash))))

@@ -35,6 +35,7 @@ pub mod letters;
 pub mod login_failures;
 pub mod lots;
 pub mod objects;
+pub mod oidc_logins;
 pub mod online_applications;
 pub mod page_decisions;
 pub mod page_quality;

@@ -52,6 +52,7 @@ const NARROWED: [(&str, &[&str]); 4] = [
             "hand",
             "letter",
             "lot_sample",
+            "oidc_account",
             "qa_judgement",
             "qa_sample",
         ],

@@ -40,7 +40,7 @@ pub struct DeskSite {
 }
 
 /// Those that the repository ships.
-fn settings() -> Settings {
+pub fn settings() -> Settings {
     Settings::load(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config/uketsuke.toml")))
         .expect("settings")
 }
@@ -94,7 +94,7 @@ impl DeskSite {
         Self::with_certificate(settings, Some(certificate)).await
     }
 
-    async fn with(settings: Settings) -> Self {
+    pub async fn with(settings: Settings) -> Self {
         Self::with_certificate(settings, None).await
     }
 

@@ -23,7 +23,7 @@ fn visit(browser: &Browser, site: &DeskSite, page: &str, there: &str) {
     browser.until(there);
 }
 
-fn legible(browser: &Browser, page: &str) {
+pub fn legible(browser: &Browser, page: &str) {
     let measured = browser.run(include_str!("contrast.js"));
     assert!(measured["measured"].as_u64().is_some_and(|count| count > 10), "{page}: {measured}");
     assert_eq!(measured["found"], json!([]), "{page}");

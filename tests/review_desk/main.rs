@@ -12,8 +12,10 @@ mod desk;
 mod every_page_can_be_read;
 mod http;
 mod in_the_browser;
+mod logins_of_another_system;
 #[path = "../support/money.rs"]
 mod money;
+mod oidc_provider;
 mod pages_without_an_id;
 mod people_settle_fields;
 #[allow(dead_code, reason = "other tests use the rest of it")]

@@ -1,4 +1,4 @@
-import { post, text, words } from "./api.js";
+import { named, post, text, words } from "./api.js";
 import { make, show, tell } from "./dom.js";
 
 const name = make("input", { id: "name", autocomplete: "username", autocapitalize: "none", required: true, maxlength: 64 });
@@ -35,6 +35,11 @@ show(
     make("label", { for: "password" }, text("password")),
     password,
     button,
+    "oidc" in document.body.dataset ? make("p", {}, make("a", { id: "oidc", href: "/login/oidc" }, text("log_in_elsewhere"))) : null,
   ),
 );
+// Why a login at the provider came to nothing; only what we have words for.
+const failed = new URLSearchParams(location.search).get("failed");
+const why = failed && named("login_failed", failed);
+if (why && why !== failed) tell(why, "bad");
 name.focus();
