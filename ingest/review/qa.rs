@@ -108,7 +108,7 @@ fn probability(settings: &settings::Review, manner: &str, widened: bool) -> f64 
 }
 
 /// The same for the same capture and field, whoever asks; nobody can tell without the key.
-fn is_drawn(secret: &[u8], capture: CaptureId, field: &str, probability: f64) -> bool {
+pub(super) fn is_drawn(secret: &[u8], capture: CaptureId, field: &str, probability: f64) -> bool {
     (number(secret, capture, field) as f64) < probability * (1u64 << 53) as f64
 }
 

@@ -301,6 +301,66 @@ async fn judge(
     events::append(connection, account.as_str(), EventKind::QaJudged, &subject, detail).await
 }
 
+/// A sample, and what stands in the field by it.
+pub struct SecondLook {
+    pub capture: CaptureId,
+    pub field: String,
+    /// With which it was drawn.
+    pub probability: f64,
+    /// None as long as nobody has judged it.
+    pub seen: Option<Outcome>,
+}
+
+/// All samples of captures that are not erased. What the person keyed blind holds, but where they said that
+/// they slipped: then it is what stood.
+pub async fn looks(database: &Database) -> Result<Vec<SecondLook>, StoreError> {
+    sqlx::query(
+        "select sample.capture_id::text as capture_id, sample.field, sample.probability, seen.outcome, seen.value
+         from qa_sample as sample
+         join capture on capture.id = sample.capture_id and capture.erased_at is null
+         left join qa_judgement as judgement using (task_id)
+         left join lateral (
+             select entry.outcome, entry.value from entry
+             where entry.task_id = sample.task_id and entry.account = judgement.judged_by
+             order by entry.id limit 1
+         ) as keyed on true
+         left join lateral (
+             select decision.outcome, decision.value from field_decision as decision
+             where decision.capture_id = sample.capture_id and decision.field = sample.field
+             order by decision.id desc limit 1
+         ) as decided on true
+         left join lateral (
+             select capture.record -> 'fields' -> sample.field ->> 'value' as value
+         ) as read on true
+         left join lateral (
+             select case when judgement.outcome <> 'own_slip' then keyed.outcome
+                         else coalesce(decided.outcome, case when read.value is null then 'blank' else 'value' end)
+                    end as outcome,
+                    case when judgement.outcome <> 'own_slip' then keyed.value
+                         when decided.outcome is null then read.value
+                         else decided.value
+                    end as value
+             where judgement.outcome is not null
+         ) as seen on true
+         order by sample.task_id",
+    )
+    .fetch_all(database.pool())
+    .await
+    .map_err(query("list second looks"))?
+    .iter()
+    .map(|row| {
+        let broken = corrupt("sample");
+        let judged: Option<&str> = row.try_get("outcome").map_err(&broken)?;
+        Ok(SecondLook {
+            capture: capture_id(row, "capture_id")?.ok_or_else(|| corrupt("sample")("no capture"))?,
+            field: row.try_get("field").map_err(&broken)?,
+            probability: row.try_get("probability").map_err(&broken)?,
+            seen: judged.map(|_| field_decisions::outcome(row)).transpose()?,
+        })
+    })
+    .collect()
+}
+
 /// What second looks said of one field and manner.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judged {

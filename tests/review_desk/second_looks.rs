@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use uketsuke::digest::Sha256;
-use uketsuke::review::{Role, backfill_until};
+use uketsuke::review::{Role, backfill_until, judged_readings};
 use uketsuke::score::{
     Applies, Basis, CERTIFICATE_SCHEMA, Certificate, DriftRule, FieldCertificate, Histogram, Identified,
     Stratum, Tally, Verdict,
@@ -86,6 +86,22 @@ async fn what_was_accepted_is_looked_at_blind_and_an_error_changes_what_holds() 
     );
     draw(&site).await;
     assert_eq!(qa.claim(&[]), Value::Null, "once");
+    assert_eq!(
+        learned(&site).await,
+        [("account_number".to_owned(), "0012345".to_owned()), ("phone".to_owned(), "0451234568".to_owned())]
+    );
+    assert!(judged_readings(&site.database, &site.desk.settings, Some(1.1)).await.is_err());
+}
+
+/// What a calibration may learn from, by field.
+async fn learned(site: &DeskSite) -> Vec<(String, String)> {
+    let judged = judged_readings(&site.database, &site.desk.settings, None).await.expect("readings");
+    assert_eq!((judged.rate, judged.waiting, judged.illegible), (1.0, 0, 0));
+    let readings = judged.readings.into_iter();
+    let mut values: Vec<_> =
+        readings.map(|reading| (reading.field, reading.value.expect("not empty"))).collect();
+    values.sort();
+    values
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,6 +125,7 @@ async fn nobody_looks_at_what_they_decided() {
     assert_eq!(call(&other, &sample, "settle", json!({ "wrong": false })).status, 200);
     assert_eq!(site.count("select count(*) from qa_judgement where outcome = 'own_slip'").await, 1);
     assert_eq!(site.count("select count(*) from field_decision where manner = 'qa'").await, 0);
+    assert_eq!(learned(&site).await, [("phone".to_owned(), "0451234567".to_owned())], "not the slip");
 }
 
 /// Of the phone: fewer than 0.14 % of what is accepted is wrong.

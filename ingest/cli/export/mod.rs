@@ -1,6 +1,7 @@
-//! `uketsuke export`: transfers to the bank in two steps by two people, letters to applicants, and the
-//! states of all applications for the municipality.
+//! `uketsuke export`: transfers to the bank in two steps by two people, letters to applicants, the states of
+//! all applications for the municipality, and what QA saw for a calibration.
 
+mod judged;
 mod letters;
 mod report;
 mod transfer;
@@ -36,6 +37,7 @@ enum Command {
     Status(Status),
     Letters(letters::Arguments),
     Report(report::Arguments),
+    Judged(judged::Arguments),
 }
 
 /// Print the state of every application of the register, and the sentence that the applicant is told
@@ -63,6 +65,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
         Command::Transfer(command) => transfer::run(common, command),
         Command::Letters(arguments) => letters::run(common, arguments),
         Command::Report(arguments) => report::run(common, &arguments),
+        Command::Judged(arguments) => judged::run(common, &arguments),
         Command::Status(arguments) => {
             let told = Settings::load(common.config.as_deref())?.public_page;
             with_database(common, async |database: &Database| {
