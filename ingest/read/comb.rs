@@ -27,10 +27,24 @@ pub(super) struct Cell {
     /// The box with as much around it as its strokes run over, its centre in the middle.
     pub gray: GrayImage,
     pub tile: Tile,
+    /// Two tall strokes stand beside each other and touch nowhere: two digits, or one in two strokes.
+    pub side_by_side: bool,
+    /// Something small stands across the upper or the lower side: what was put right at another field's
+    /// box, beside it.
+    pub astray: bool,
 }
 
-/// The cell of each box, none for a box without writing. `boxes` lie in `gray` in reading order.
-pub(super) fn cells(mut gray: GrayImage, boxes: &[RectPx]) -> Vec<Option<Cell>> {
+/// A row of boxes, in reading order.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Comb {
+    /// None for a box without writing.
+    pub cells: Vec<Option<Cell>>,
+    /// In each box, bits of ink that are too small for writing and lie away from its sides.
+    pub specks: Vec<usize>,
+}
+
+/// What is in each of `boxes`, which lie in `gray` in reading order.
+pub(super) fn comb(mut gray: GrayImage, boxes: &[RectPx]) -> Comb {
     box_lines::erase(&mut gray, boxes);
     let paper = box_lines::median(&gray);
     let dark = gray.as_raw().iter().copied().min().unwrap_or(paper);
@@ -41,7 +55,10 @@ pub(super) fn cells(mut gray: GrayImage, boxes: &[RectPx]) -> Vec<Option<Cell>> 
     erase_lines_around(&mut mask, width, boxes);
     let strokes = Components::of(&mask, width);
     let owners = owners(&strokes, &gray, boxes);
-    boxes.iter().enumerate().map(|(index, rect)| cell(&gray, &strokes, &owners, index, rect, paper)).collect()
+    let cells = boxes.iter().enumerate();
+    let cells = cells.map(|(index, rect)| cell(&gray, &strokes, &owners, index, rect, paper)).collect();
+    let specks = boxes.iter().map(|rect| specks(&strokes, rect)).collect();
+    Comb { cells, specks }
 }
 
 /// Takes out of the mask of strokes the straight lines above, below and beside all boxes.
@@ -144,6 +161,17 @@ fn is_foreign(stroke: &RectPx, rect: &RectPx, gray: &GrayImage) -> bool {
         || along(stroke.y, stroke.h, rect.y, rect.h, gray.height())
 }
 
+fn specks(strokes: &Components, rect: &RectPx) -> usize {
+    let (aside, down) = (rect.w / 6, rect.h / 6);
+    let within = |start: u32, extent: u32, near: u32, size: u32, edge: u32| {
+        start >= near + edge && start + extent + edge <= near + size
+    };
+    let inside = |bounds: &RectPx| {
+        within(bounds.x, bounds.w, rect.x, rect.w, aside) && within(bounds.y, bounds.h, rect.y, rect.h, down)
+    };
+    strokes.list.iter().filter(|stroke| inside(&stroke.bounds)).count()
+}
+
 fn cell(
     gray: &GrayImage,
     strokes: &Components,
@@ -192,7 +220,39 @@ fn cell(
         let on_crop = (0..width).contains(&x) && (0..height).contains(&y);
         if on_crop && belongs(x, y) { *gray.get_pixel(x as u32, y as u32) } else { Luma([paper]) }
     });
-    Tile::of(&gray).map(|tile| Cell { gray, tile })
+    let own = strokes.list.iter().zip(owners).filter(|(_, owner)| **owner == Owner::Box(index));
+    let own: Vec<RectPx> = own.map(|(stroke, _)| stroke.bounds).collect();
+    let astray = own.iter().any(|stroke| is_astray(stroke, rect));
+    let side_by_side = stand_side_by_side(own, rect);
+    Tile::of(&gray).map(|tile| Cell { gray, tile, side_by_side, astray })
+}
+
+/// Strokes of at least this share of the box's height are tall; and those below that one are small.
+const TALL_SHARE: f32 = 0.4;
+const SMALL_SHARE: f32 = 0.55;
+
+/// Between two digits in one box is at least this share of its width.
+const APART_SHARE: f32 = 0.06;
+
+/// What has this share of its height beyond its box stands across the box's side.
+const BEYOND_SHARE: f32 = 0.2;
+
+/// What is lower than this share of the box is a rest.
+const LEAST_SHARE: f32 = 0.2;
+
+fn stand_side_by_side(mut strokes: Vec<RectPx>, rect: &RectPx) -> bool {
+    strokes.retain(|stroke| stroke.h as f32 >= TALL_SHARE * rect.h as f32);
+    strokes.sort_by_key(|stroke| stroke.x);
+    let apart = (APART_SHARE * rect.w as f32) as u32;
+    strokes.windows(2).any(|pair| pair[1].x > pair[0].x + pair[0].w + apart)
+}
+
+fn is_astray(stroke: &RectPx, rect: &RectPx) -> bool {
+    let (height, box_height) = (stroke.h as f32, rect.h as f32);
+    let above = rect.y.saturating_sub(stroke.y);
+    let below = (stroke.y + stroke.h).saturating_sub(rect.y + rect.h);
+    (LEAST_SHARE * box_height..SMALL_SHARE * box_height).contains(&height)
+        && above.max(below) as f32 >= BEYOND_SHARE * height
 }
 
 #[cfg(test)]
@@ -204,7 +264,7 @@ mod tests {
         (0..3).map(|index| RectPx { x: 15 + 60 * index, y: 15, w: 60, h: 70 }).collect()
     }
 
-    fn comb(is_ink: impl Fn(u32, u32) -> bool) -> GrayImage {
+    fn picture(is_ink: impl Fn(u32, u32) -> bool) -> GrayImage {
         GrayImage::from_fn(210, 100, |x, y| {
             let upright = (0..4).any(|line| x.abs_diff(15 + 60 * line) < 2) && (14..87).contains(&y);
             let level = [15, 85].iter().any(|line| y.abs_diff(*line) < 2) && (14..197).contains(&x);
@@ -214,7 +274,7 @@ mod tests {
     }
 
     fn written(is_ink: impl Fn(u32, u32) -> bool) -> Vec<bool> {
-        cells(comb(is_ink), &boxes()).iter().map(Option::is_some).collect()
+        comb(picture(is_ink), &boxes()).cells.iter().map(Option::is_some).collect()
     }
 
     #[test]
@@ -251,6 +311,24 @@ mod tests {
         let arm = |x: u32, y: u32| (150..205).contains(&x) && (48..54).contains(&y);
         assert_eq!(written(|x, y| table(x, y) || arm(x, y)), [false, false, true]);
         assert_eq!(written(table), [false, false, false]);
+    }
+
+    #[test]
+    fn two_digits_in_a_box_and_what_stands_across_its_side_are_told() {
+        let found = |is_ink: fn(u32, u32) -> bool| {
+            let cell = comb(picture(is_ink), &boxes()).cells.swap_remove(1).expect("written");
+            (cell.side_by_side, cell.astray)
+        };
+        assert_eq!(found(|x, y| (100..106).contains(&x) && (30..70).contains(&y)), (false, false));
+        assert_eq!(
+            found(|x, y| [90, 115]
+                .iter()
+                .any(|&left| (left..left + 6).contains(&x) && (30..70).contains(&y))),
+            (true, false)
+        );
+        // A 9 whose leg runs over is tall; a correction is small.
+        assert_eq!(found(|x, y| (100..106).contains(&x) && (40..98).contains(&y)), (false, false));
+        assert_eq!(found(|x, y| (100..106).contains(&x) && (72..98).contains(&y)), (false, true));
     }
 
     #[test]

@@ -233,7 +233,7 @@ mod tests {
             Luma([if (26..34).contains(&x) && (15..55).contains(&y) { 30 } else { 240 }])
         });
         let tile = Tile::of(&gray)?;
-        Some(Cell { gray, tile })
+        Some(Cell { gray, tile, side_by_side: false, astray: false })
     }
 
     /// What is read where at each step the line model says one class, and a little of each other.

@@ -21,6 +21,8 @@ pub(super) enum Padding {
     Whole(usize),
     /// Each group of boxes on its own (a month of one digit).
     Groups,
+    /// None: a code has a digit in each box, or is none.
+    Complete,
 }
 
 /// What digits mean side by side, where not every combination has a meaning.
@@ -39,8 +41,15 @@ const MEANINGLESS: f64 = 0.02;
 /// rest of a line, than the rest of a digit does.
 const GAP: f64 = 0.01;
 
+/// Which boxes of a group are written in, if any is, beside those between two digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reaches {
+    pub first: bool,
+    pub last: bool,
+}
+
 /// Reads ink between two digits of a group as a digit, where it may be one: no number has a gap.
-pub(super) fn without_gaps(cells: &mut [CharacterReading], groups: &[usize]) {
+pub(super) fn without_gaps(cells: &mut [CharacterReading], groups: &[usize], reaches: Reaches) {
     let mut rest = cells;
     for &length in groups {
         let (group, after) = rest.split_at_mut(length.min(rest.len()));
@@ -51,6 +60,8 @@ pub(super) fn without_gaps(cells: &mut [CharacterReading], groups: &[usize]) {
         else {
             continue;
         };
+        let first = if reaches.first { 0 } else { first };
+        let last = if reaches.last { group.len() - 1 } else { last };
         for cell in &mut group[first..=last] {
             let blank = GAP * cell.confidence;
             let digits: Vec<(String, f64)> =
@@ -165,6 +176,9 @@ pub(super) fn join(cells: &[CharacterReading], groups: &[usize], padding: Paddin
         }
         value.extend(digits);
     }
+    if padding == Padding::Complete && value.len() < cells.len() {
+        return ambiguous;
+    }
     if let Padding::Whole(length) = padding {
         let missing = length.saturating_sub(value.len());
         value.insert_str(0, &"0".repeat(missing));
@@ -231,12 +245,23 @@ mod tests {
         let mut cells = cells("_1_3_");
         cells[0] = broken(0.7, 0.2, 0.05);
         cells[2] = broken(0.7, 0.2, 0.05);
-        without_gaps(&mut cells, &[5]);
+        let between = Reaches { first: false, last: false };
+        let mut code = cells.clone();
+        without_gaps(&mut cells, &[5], between);
         assert_eq!(text(&cells), "193", "only between digits");
         assert!((cells[2].confidence - 0.2 / 0.257).abs() < 1e-9, "{:?}", cells[2]);
         cells[2] = broken(0.99, 0.002, 0.001);
-        without_gaps(&mut cells, &[5]);
+        without_gaps(&mut cells, &[5], between);
         assert_eq!(text(&cells), "13", "a rest is a rest");
+        without_gaps(&mut code, &[5], Reaches { first: true, last: true });
+        assert_eq!(text(&code), "9193", "a code begins in its first box; nothing is in its last");
+    }
+
+    #[test]
+    fn a_code_with_an_empty_box_is_none() {
+        assert_eq!(value("0138", Padding::Complete).as_deref(), Some("0138"));
+        assert_eq!(value("013_", Padding::Complete), None);
+        assert_eq!(join(&cells("____"), &[4], Padding::Complete, true).state, InkState::Blank);
     }
 
     #[test]

@@ -4,10 +4,10 @@ use image::GrayImage;
 
 use super::box_lines;
 use super::cell_model;
-use super::comb::Cell;
+use super::comb::{Cell, Comb};
 use super::crop::{self, Crop};
 use super::ctc::Posteriors;
-use super::digits::{self, Meaning, Padding};
+use super::digits::{self, Meaning, Padding, Reaches};
 use super::fuse::{FusionWeights, fuse};
 use super::line::{self, Line};
 use super::line_model::LineModel;
@@ -73,10 +73,13 @@ impl<'a> Piece<'a> {
             .map_err(|source| ReadError::Picture { field: self.field.name.clone(), source })
     }
 
-    /// What is written in a comb's boxes.
-    pub fn cells(&self) -> Vec<Option<Cell>> {
+    /// What is written in a comb's boxes; nothing for what is no comb.
+    pub fn comb(&self) -> Comb {
+        if !matches!(self.field.kind, FieldKind::Digits | FieldKind::Kana) {
+            return Comb::default();
+        }
         let boxes: Vec<_> = self.field.cells.iter().map(|cell| self.crop.pixels(cell)).collect();
-        super::comb::cells(self.unprinted().gray, &boxes)
+        super::comb::comb(self.unprinted().gray, &boxes)
     }
 
     /// The crop without the form's own texts.
@@ -211,6 +214,17 @@ pub(super) fn comb(field: &Field, read: CombReading, context: &CombContext<'_>) 
     reading(field, Content { evidence, ..content })
 }
 
+/// What the cell model reads in a box of a digit, where the strokes do not say that more is in it: it
+/// takes a slim second digit for the rest of a line.
+pub(super) fn digit_of(cell: &Cell, read: CharacterReading) -> CharacterReading {
+    // An open 4 is two strokes.
+    let two = cell.side_by_side && read.value != "4";
+    match read.state {
+        CellState::Written if two || cell.astray => CharacterReading { state: CellState::Several, ..read },
+        _ => read,
+    }
+}
+
 fn large_kana(cell: &mut CharacterReading) {
     let alternatives = cell.alternatives.iter_mut().map(|other| &mut other.value);
     for name in std::iter::once(&mut cell.value).chain(alternatives) {
@@ -224,7 +238,7 @@ fn is_legible(cells: &[CharacterReading]) -> bool {
 
 fn join_digits(field: &Field, mut characters: Vec<CharacterReading>) -> Content {
     let groups = groups(&field.cells);
-    digits::without_gaps(&mut characters, &groups);
+    digits::without_gaps(&mut characters, &groups, reaches_of(field));
     if let Some(meaning) = meaning_of(field) {
         digits::weighed(&mut characters, &groups, meaning);
     }
@@ -246,11 +260,18 @@ fn meaning_of(field: &Field) -> Option<Meaning> {
     }
 }
 
+/// Codes fill their boxes; a telephone number begins in the first.
+fn reaches_of(field: &Field) -> Reaches {
+    let code = padding_of(field) == Padding::Complete;
+    Reaches { first: code || field.name == "phone", last: code }
+}
+
 /// An account number is always the seven digits to pay to; a date's parts have their own length.
 fn padding_of(field: &Field) -> Padding {
     match field.name.as_str() {
         "account_number" => Padding::Whole(7),
         "application_date" => Padding::Groups,
+        "bank_code" | "branch_code" | "yucho_symbol" => Padding::Complete,
         _ => Padding::None,
     }
 }

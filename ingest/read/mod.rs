@@ -22,6 +22,7 @@ mod fuse;
 mod letters;
 mod line;
 mod line_model;
+mod lost_writing;
 mod mark;
 mod names;
 mod readers;
@@ -45,7 +46,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::decode::PageImage;
-use crate::form::{Field, FieldKind, FormPage};
+use crate::form::{FieldKind, FormPage};
 use crate::page::{self, Registration};
 use crate::pipeline::KnownApplication;
 use crate::settings;
@@ -61,7 +62,8 @@ const LEAST_ALTERNATIVE: f64 = 0.001;
 /// `settings` names are read by the line model as well, and both posteriors fused. A text is read
 /// by the line readers where `settings` has them on; else only whether there is ink is told. Where
 /// the table of banks is there, the names of bank and branch are those of the table where their
-/// lines leave no doubt, and what the fields of the page say of each other is evidence.
+/// lines leave no doubt, and what the fields of the page say of each other is evidence. Where a scan may
+/// have lost writing, nothing that was to be written by hand is more than ambiguous.
 pub fn read_page(
     image: &PageImage,
     registration: &Registration,
@@ -76,11 +78,10 @@ pub fn read_page(
         .iter()
         .filter_map(|field| field::Piece::cut(&gray, &registration.map, form_page, field))
         .collect();
-    let cells: Vec<Vec<Option<comb::Cell>>> =
-        pieces.iter().map(|piece| if is_comb(piece.field) { piece.cells() } else { Vec::new() }).collect();
+    let combs: Vec<comb::Comb> = pieces.iter().map(field::Piece::comb).collect();
     let written = |kind: FieldKind| -> Vec<&tile::Tile> {
-        let combs = pieces.iter().zip(&cells).filter(|(piece, _)| piece.field.kind == kind);
-        combs.flat_map(|(_, cells)| cells.iter().flatten().map(|cell| &cell.tile)).collect()
+        let combs = pieces.iter().zip(&combs).filter(|(piece, _)| piece.field.kind == kind);
+        combs.flat_map(|(_, comb)| comb.cells.iter().flatten().map(|cell| &cell.tile)).collect()
     };
     let mut digits = readers.digits.read(&written(FieldKind::Digits))?.into_iter();
     let mut kana = readers.katakana.read(&written(FieldKind::Kana))?.into_iter();
@@ -94,14 +95,15 @@ pub fn read_page(
         })
         .collect();
     let baseline = mark::baseline(marks.iter().flatten());
-    let (line_model, combs, mut tesseract) = match readers.lines.as_mut().filter(|_| settings.line_models) {
+    let (line_model, of_combs, mut tesseract) = match readers.lines.as_mut().filter(|_| settings.line_models)
+    {
         Some(LineReaders { model, combs, tesseract }) => (Some(&*model), Some(&*combs), Some(tesseract)),
         None => (None, None, None),
     };
     // What the line model says of lines that name a bank or a branch.
     let mut naming = BTreeMap::new();
     let mut readings = Vec::with_capacity(pieces.len());
-    for ((piece, cells), ink) in pieces.iter().zip(&cells).zip(&marks) {
+    for ((piece, comb), ink) in pieces.iter().zip(&combs).zip(&marks) {
         let name = piece.field.name.as_str();
         let expected = known.and_then(|known| known.expected(name));
         let reading = match piece.field.kind {
@@ -110,14 +112,17 @@ pub fn read_page(
                 let read: &mut dyn Iterator<Item = CharacterReading> =
                     if is_kana { &mut kana } else { &mut digits };
                 let of_cell = |cell: &Option<comb::Cell>| {
-                    let read = cell.as_ref().and_then(|_| read.next());
-                    read.unwrap_or_else(|| cell_model::blank(1.0))
+                    let Some(cell) = cell else { return cell_model::blank(1.0) };
+                    let read = read.next().unwrap_or_else(|| cell_model::blank(1.0));
+                    if is_kana { read } else { field::digit_of(cell, read) }
                 };
-                let of_cells: Vec<CharacterReading> = cells.iter().map(of_cell).collect();
+                let of_cells: Vec<CharacterReading> = comb.cells.iter().map(of_cell).collect();
                 let second =
-                    line_model.zip(combs).filter(|_| settings.second_reader.contains(&piece.field.name));
+                    line_model.zip(of_combs).filter(|_| settings.second_reader.contains(&piece.field.name));
                 let of_line = match second {
-                    Some((model, combs)) => combs.read(model, piece.field.kind, cells, &of_cells)?,
+                    Some((model, of_combs)) => {
+                        of_combs.read(model, piece.field.kind, &comb.cells, &of_cells)?
+                    }
                     None => None,
                 };
                 let fusion = readers.fusion;
@@ -141,15 +146,17 @@ pub fn read_page(
         let crop_png = piece.picture(settings.crop_dpi)?;
         readings.push(CroppedReading { reading, crop_png });
     }
+    let states = pieces.iter().zip(&readings).map(|(piece, cropped)| (piece.field, cropped.reading.state));
+    let lost = lost_writing::is_likely(&combs, states);
     if let Some(banks) = &readers.banks {
         bank_names::settle(&mut readings, &naming, banks);
         agreement::settle(&mut readings, banks);
     }
+    if lost {
+        let by_hand = pieces.iter().zip(&mut readings).filter(|(piece, _)| !piece.field.printed);
+        by_hand.for_each(|(_, cropped)| lost_writing::doubted(&mut cropped.reading));
+    }
     Ok(readings)
-}
-
-fn is_comb(field: &Field) -> bool {
-    matches!(field.kind, FieldKind::Digits | FieldKind::Kana)
 }
 
 /// What was read in one field of a form.
@@ -181,7 +188,7 @@ pub enum InkState {
     /// No ink but the form's own.
     Blank,
     Written,
-    /// There is ink, but more than one reading of it, or none.
+    /// There is ink, but more than one reading of it, or none; or the scan may have lost what was written.
     Ambiguous,
 }
 

@@ -50,7 +50,7 @@ pub fn recognize(
     let boxes: Vec<RectPx> = (0..count)
         .map(|index| RectPx { x: edge(index), y: 0, w: edge(index + 1) - edge(index), h: gray.height() })
         .collect();
-    let cells = comb::cells(gray, &boxes);
+    let cells = comb::comb(gray, &boxes).cells;
     let model = match kind {
         CellKind::Digits => &readers.digits,
         CellKind::Kana => &readers.katakana,

@@ -79,7 +79,9 @@ pub struct FieldCalibration {
     /// Readings that fitted the regression, and that recalibrated it.
     pub fitted_on: u64,
     pub recalibrated_on: u64,
-    /// The quadratic penalty of the weights.
+    /// Readings of all fields of this kind that the weights were fitted on first.
+    pub shared_with: u64,
+    /// The quadratic penalty of what the weights differ from those.
     pub ridge: f64,
     pub intercept: f64,
     /// In the order of [`feature_names`].

@@ -31,6 +31,9 @@ pub struct Target {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scored {
     pub confidence: f64,
+    /// The probability of being wrong that a model states which is smooth where errors are too rare to
+    /// be counted; plans alone look at it.
+    pub risk: f64,
     pub right: bool,
     /// False where a rule sends the reading to a person whatever its confidence.
     pub eligible: bool,
@@ -68,9 +71,11 @@ impl Plan {
         sorted.sort_by(|one, other| other.confidence.total_cmp(&one.confidence));
         let eligible = sorted.len();
         let mut thresholds = Vec::new();
-        // What is let through, as a share of all readings, and errors among it.
+        // What is let through, as a share of all readings, and errors among it: those that were met and
+        // those that the model expects. To count both is to start on the strict side, from where testing
+        // goes on to laxer thresholds for nothing.
         let mut seen = Vec::new();
-        let (mut errors, mut counted) = (0u64, 0);
+        let (mut errors, mut counted) = (0.0, 0);
         for step in 1..=STEPS {
             let Some(last) = (eligible * step).div_ceil(STEPS).checked_sub(1) else { break };
             let threshold = sorted[last].confidence;
@@ -78,10 +83,11 @@ impl Plan {
                 continue;
             }
             let through = sorted.partition_point(|scored| scored.confidence >= threshold);
-            errors += sorted[counted..through].iter().filter(|scored| !scored.right).count() as u64;
+            let more = sorted[counted..through].iter();
+            errors += more.map(|scored| f64::from(!scored.right) + scored.risk).sum::<f64>();
             counted = through;
             thresholds.push(threshold);
-            seen.push((through as f64 / planning.len() as f64, through as f64, errors as f64));
+            seen.push((through as f64 / planning.len() as f64, through as f64, errors));
         }
 
         // How likely each threshold is to pass, as far as the planning readings tell.
@@ -110,10 +116,6 @@ impl Plan {
         };
         starts.sort_unstable();
         starts.dedup();
-        // With too few readings nothing can pass; the laxest says how many are missing.
-        if starts.is_empty() && !thresholds.is_empty() {
-            starts.push(thresholds.len() - 1);
-        }
         Self { thresholds, starts, target }
     }
 
@@ -152,10 +154,10 @@ impl Plan {
                 }
             }
             None => self
-                .starts
+                .thresholds
                 .iter()
-                .map(|&start| {
-                    let (accepted, errors) = counted(self.thresholds[start]);
+                .map(|&threshold| {
+                    let (accepted, errors) = counted(threshold);
                     let needed = readings_needed(errors, self.target.risk, level);
                     let missing = needed.saturating_sub(accepted);
                     Outcome::TooLittleEvidence { accepted, errors, missing }
@@ -206,7 +208,8 @@ mod tests {
     fn population(count: usize, random: &mut ChaCha8Rng) -> Vec<Scored> {
         let mut draw = || {
             let confidence: f64 = random.random();
-            Scored { confidence, right: !random.random_bool(risk_at(confidence)), eligible: true }
+            let risk = risk_at(confidence);
+            Scored { confidence, risk, right: !random.random_bool(risk), eligible: true }
         };
         (0..count).map(|_| draw()).collect()
     }
@@ -236,7 +239,7 @@ mod tests {
 
     #[test]
     fn readings_that_rules_stop_are_not_counted() {
-        let scored = |right, eligible| Scored { confidence: 0.9, right, eligible };
+        let scored = |right, eligible| Scored { confidence: 0.9, risk: 0.0, right, eligible };
         let readings: Vec<Scored> =
             (0..600).map(|_| scored(true, true)).chain((0..50).map(|_| scored(false, false))).collect();
         let outcome = Plan::new(&readings, readings.len() as u64, TARGET).test(&readings);
@@ -246,7 +249,7 @@ mod tests {
 
     #[test]
     fn too_little_evidence_says_how_much_is_missing() {
-        let readings = vec![Scored { confidence: 0.9, right: true, eligible: true }; 100];
+        let readings = vec![Scored { confidence: 0.9, risk: 0.0, right: true, eligible: true }; 100];
         let plan = Plan::new(&readings, 100, TARGET);
         // 0.99^230 < 0.1 with one start.
         assert_eq!(

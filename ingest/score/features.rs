@@ -10,6 +10,9 @@ use crate::read::{CellState, CharacterReading, Evidence, EvidenceSource, FieldRe
 /// Probabilities are kept this far from 0 and 1: a network's own zeros are not evidence that sure.
 const LEAST_PROBABILITY: f64 = 1e-6;
 
+/// Above these log odds a cell model's digit is as good as any other.
+const SURE_LOG_ODDS: f64 = 8.0;
+
 /// The features of a reading; as many, and in the order, as [`feature_names`] says for `kind`.
 pub fn features(kind: FieldKind, reading: &FieldReading, page: &PageFacts) -> Vec<f64> {
     named(kind, reading, page).into_iter().map(|(_, value)| value).collect()
@@ -38,6 +41,10 @@ fn named(kind: FieldKind, reading: &FieldReading, page: &PageFacts) -> Named {
             let mut named = of_characters(reading);
             named.extend(of_cells(reading));
             named.extend(of_readers(reading, EvidenceSource::CellModel, EvidenceSource::LineModel));
+            named.extend(of_readers_of_cells(reading));
+            if kind == FieldKind::Digits {
+                named.extend(of_look_alikes(reading));
+            }
             named.extend(of_knowledge(reading));
             named
         }
@@ -131,6 +138,38 @@ fn of_readers(reading: &FieldReading, first: EvidenceSource, second: EvidenceSou
         ("one_reader", alone),
         ("differing_cells", differing),
         ("second_reader_smallest", surest),
+    ]
+}
+
+/// What each reader of cells says by itself. Fused, one that is sure hides that the other is not.
+fn of_readers_of_cells(reading: &FieldReading) -> Named {
+    let characters = |source| find(reading, source).map_or(&[][..], |evidence| &evidence.characters);
+    let (cells, line) = (characters(EvidenceSource::CellModel), characters(EvidenceSource::LineModel));
+    let sure =
+        |cell: &CharacterReading| if cell.value.is_empty() { None } else { Some(logit(cell.confidence)) };
+    let of_both = |(place, cell): (usize, &CharacterReading)| {
+        Some(sure(cell)? + line.get(place).and_then(sure).unwrap_or_default())
+    };
+    let [first, _] = indicated(cells.iter().filter_map(sure).min_by(f64::total_cmp));
+    let [both, _] = indicated(cells.iter().enumerate().filter_map(of_both).min_by(f64::total_cmp));
+    let several = line.iter().filter(|cell| cell.state == CellState::Several).count();
+    vec![("first_reader_smallest", first), ("both_smallest", both), ("second_reader_several", several as f64)]
+}
+
+/// How sure the cell model is of the digits that are most taken for each other: a 4 for a 9, at its
+/// least sure, counts otherwise than a 1.
+fn of_look_alikes(reading: &FieldReading) -> Named {
+    let cells = find(reading, EvidenceSource::CellModel).map_or(&[][..], |evidence| &evidence.characters);
+    let smallest = |digits: &str| {
+        let alike = cells.iter().filter(|cell| !cell.value.is_empty() && digits.contains(&cell.value));
+        alike.map(|cell| logit(cell.confidence)).fold(SURE_LOG_ODDS, f64::min)
+    };
+    vec![
+        ("smallest_4_or_9", smallest("49")),
+        ("smallest_3_or_5", smallest("35")),
+        ("smallest_1_or_7", smallest("17")),
+        ("smallest_0_or_6", smallest("06")),
+        ("smallest_2_or_8", smallest("28")),
     ]
 }
 
@@ -260,6 +299,21 @@ mod tests {
         assert_eq!(feature(FieldKind::Digits, &both, "readers_agree"), 0.0);
         assert_eq!(feature(FieldKind::Digits, &both, "one_reader"), 1.0);
         assert_eq!(feature(FieldKind::Digits, &both, "no_check_digit"), 1.0);
+    }
+
+    #[test]
+    fn a_reader_in_doubt_is_seen_behind_a_sure_one() {
+        let mut both = reading(0.9);
+        both.characters = vec![digit("4", 0.999_999), digit("1", 0.999_999)];
+        let of = |source, confidence| Evidence {
+            characters: vec![digit("4", confidence), digit("1", 0.999)],
+            ..Evidence::whole(source, Some("41".to_owned()), confidence)
+        };
+        both.evidence = vec![of(EvidenceSource::CellModel, 0.5), of(EvidenceSource::LineModel, 0.9)];
+        let value = |name| feature(FieldKind::Digits, &both, name);
+        assert_eq!((value("first_reader_smallest"), value("smallest_4_or_9")), (0.0, 0.0));
+        assert_eq!(value("smallest_3_or_5"), SURE_LOG_ODDS);
+        assert!((value("both_smallest") - logit(0.9)).abs() < 1e-9);
     }
 
     #[test]

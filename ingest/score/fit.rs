@@ -3,19 +3,24 @@
 
 use std::collections::BTreeMap;
 
-use super::StratumKey;
 use super::calibration::{FeatureWeight, FieldCalibration};
 use super::certificate::{FieldCertificate, Verdict};
 use super::certify::{Outcome, Plan, Scored, Target};
 use super::drift::Histogram;
 use super::features::feature_names;
-use super::logistic::{self, Observation};
+use super::logistic::{self, Logistic, Observation};
 use super::recalibrate::{Judgement, Recalibration};
 use super::split::Part;
+use super::{Stratum, StratumKey};
 use crate::form::FieldKind;
 
-/// Penalty of the regression: a standardised weight of 1 is as unlikely as half an observation.
-const RIDGE: f64 = 1.0;
+/// Penalty of the weights that all fields of a kind share: a standardised weight of 1 is as unlikely as
+/// half an observation.
+const SHARED_RIDGE: f64 = 1.0;
+
+/// Penalty of what a field's weights differ from those. Errors are rare: a field alone has a handful
+/// to learn from, all combs of digits together have a hundred.
+const OWN_RIDGE: f64 = 30.0;
 
 /// With fewer readings than these a stratum is not calibrated: its numbers would be accidents.
 const LEAST_FITTING: usize = 50;
@@ -49,27 +54,81 @@ pub struct Fitted {
 
 /// Fits and tests every stratum.
 pub fn fit(strata: &BTreeMap<StratumKey, StratumExamples>, target: Target) -> Vec<Fitted> {
-    strata.iter().map(|(key, examples)| fit_stratum(key, examples, target)).collect()
+    // By what their readings have in common: the features of their kind, and written or blank.
+    let mut alike: Vec<((FieldKind, Stratum), Vec<&Example>)> = Vec::new();
+    for (key, stratum) in strata {
+        let fitting = stratum.examples.iter().filter(|example| example.part == Part::Fit);
+        let of = (stratum.kind, key.stratum);
+        match alike.iter_mut().find(|(other, _)| *other == of) {
+            Some((_, examples)) => examples.extend(fitting),
+            None => alike.push((of, fitting.collect())),
+        }
+    }
+    let shared: Vec<_> =
+        alike.iter().map(|((kind, of), examples)| ((*kind, *of), Shared::fit(*kind, examples))).collect();
+    let shared_by = |key: &StratumKey, kind| {
+        shared.iter().find(|(of, _)| *of == (kind, key.stratum)).map(|(_, shared)| shared)
+    };
+    strata
+        .iter()
+        .filter_map(|(key, examples)| {
+            Some(fit_stratum(key, examples, shared_by(key, examples.kind)?, target))
+        })
+        .collect()
 }
 
-fn fit_stratum(key: &StratumKey, stratum: &StratumExamples, target: Target) -> Fitted {
+/// The regression that all fields of a kind share.
+struct Shared {
+    features: Vec<FeatureWeight>,
+    intercept: f64,
+    fitted_on: u64,
+}
+
+impl Shared {
+    fn fit(kind: FieldKind, fitting: &[&Example]) -> Self {
+        let mut features: Vec<FeatureWeight> = feature_names(kind)
+            .into_iter()
+            .enumerate()
+            .map(|(place, name)| standard(name, fitting.iter().map(|example| example.features[place])))
+            .collect();
+        let observations: Vec<Observation> = fitting
+            .iter()
+            .map(|example| Observation {
+                row: standardised(&features, example),
+                offset: 0.0,
+                outcome: example.right,
+            })
+            .collect();
+        let Logistic { intercept, weights } = logistic::fit(&observations, SHARED_RIDGE);
+        features.iter_mut().zip(weights).for_each(|(feature, weight)| feature.weight = weight);
+        Self { features, intercept, fitted_on: fitting.len() as u64 }
+    }
+}
+
+fn standardised(features: &[FeatureWeight], example: &Example) -> Vec<f64> {
+    features.iter().zip(&example.features).map(|(one, value)| one.standardised(*value)).collect()
+}
+
+fn fit_stratum(key: &StratumKey, stratum: &StratumExamples, shared: &Shared, target: Target) -> Fitted {
     let of = |part: Part| -> Vec<&Example> {
         stratum.examples.iter().filter(|example| example.part == part).collect()
     };
     let (fitting, recalibrating, certifying) = (of(Part::Fit), of(Part::Recalibrate), of(Part::Certify));
-    let calibration = calibrate(key, stratum.kind, &fitting, &recalibrating);
+    let calibration = calibrate(key, stratum.kind, shared, &fitting, &recalibrating);
     let scored = |examples: &[&Example]| -> Vec<Scored> {
         let Some(calibration) = &calibration else { return Vec::new() };
         examples
             .iter()
             .map(|example| Scored {
                 confidence: calibration.confidence(&example.features),
+                risk: 1.0 - logistic::sigmoid(calibration.log_odds(&example.features)),
                 right: example.right,
                 eligible: example.eligible,
             })
             .collect()
     };
-    let (planning, tested) = (scored(&recalibrating), scored(&certifying));
+    // Errors are rare: what was fitted on flatters a little, but tells more of where they begin.
+    let (planning, tested) = (scored(&[&fitting[..], &recalibrating].concat()), scored(&certifying));
     let readings = certifying.len() as u64;
     let outcome =
         calibration.as_ref().map(|_| Plan::new(&planning, tested.len() as u64, target).test(&tested));
@@ -97,44 +156,36 @@ fn fit_stratum(key: &StratumKey, stratum: &StratumExamples, target: Target) -> F
 fn calibrate(
     key: &StratumKey,
     kind: FieldKind,
+    shared: &Shared,
     fitting: &[&Example],
     recalibrating: &[&Example],
 ) -> Option<FieldCalibration> {
     if fitting.len() < LEAST_FITTING || recalibrating.len() < LEAST_RECALIBRATING {
         return None;
     }
-    let mut features: Vec<FeatureWeight> = feature_names(kind)
-        .into_iter()
-        .enumerate()
-        .map(|(place, name)| standard(name, fitting.iter().map(|example| example.features[place])))
-        .collect();
-    let observations: Vec<Observation> = fitting
-        .iter()
-        .map(|example| Observation {
-            row: features
-                .iter()
-                .zip(&example.features)
-                .map(|(one, value)| one.standardised(*value))
-                .collect(),
-            offset: 0.0,
-            outcome: example.right,
-        })
-        .collect();
-    let regression = logistic::fit(&observations, RIDGE);
-    for (feature, weight) in features.iter_mut().zip(&regression.weights) {
-        feature.weight = *weight;
-    }
     let mut calibration = FieldCalibration {
         field: key.field.clone(),
         stratum: key.stratum,
         kind,
         fitted_on: fitting.len() as u64,
+        shared_with: shared.fitted_on,
         recalibrated_on: recalibrating.len() as u64,
-        ridge: RIDGE,
-        intercept: regression.intercept,
-        features,
+        ridge: OWN_RIDGE,
+        intercept: shared.intercept,
+        features: shared.features.clone(),
         recalibration: Recalibration::fit(&[]),
     };
+    let observations: Vec<Observation> = fitting
+        .iter()
+        .map(|example| Observation {
+            row: standardised(&shared.features, example),
+            offset: calibration.log_odds(&example.features),
+            outcome: example.right,
+        })
+        .collect();
+    let own = logistic::fit(&observations, OWN_RIDGE);
+    calibration.intercept += own.intercept;
+    calibration.features.iter_mut().zip(&own.weights).for_each(|(feature, own)| feature.weight += own);
     let judgements: Vec<Judgement> = recalibrating
         .iter()
         .map(|example| Judgement { log_odds: calibration.log_odds(&example.features), right: example.right })
@@ -155,7 +206,6 @@ fn standard(name: &str, values: impl Iterator<Item = f64> + Clone) -> FeatureWei
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::score::Stratum;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 

@@ -82,7 +82,7 @@ pub enum Reason {
     Drift,
     /// No ink was seen in the field.
     NoInk,
-    /// There is ink, but more than one reading of it, or none.
+    /// There is ink, but more than one reading of it, or none; or the scan may have lost what was written.
     Ambiguous,
     /// The readers disagree.
     ReadersDisagree,

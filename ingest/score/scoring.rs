@@ -245,6 +245,7 @@ mod tests {
             stratum,
             kind: FieldKind::Digits,
             fitted_on: 100,
+            shared_with: 100,
             recalibrated_on: 100,
             ridge: 1.0,
             intercept: 0.0,

@@ -26,18 +26,17 @@ pub struct Split {
     pub seed: String,
 }
 
-/// Shares of all applications that fit, and that recalibrate; the rest certifies, for the number
-/// of certified readings is what a bound is made of.
-const FIT_SHARE: f64 = 0.2;
-const RECALIBRATE_SHARE: f64 = 0.15;
+/// Applications whose share is below this fit, and of the others, below this recalibrate; the rest
+/// certifies, for the number of certified readings is what a bound is made of.
+const FIT_BELOW: f64 = 0.2;
+const RECALIBRATE_BELOW: f64 = 0.3;
 
 impl Split {
     pub fn new(seed: &str) -> Self {
         Self {
             rule: format!(
                 "first 64 bits of SHA-256(\"uketsuke.split.1\" NUL seed NUL application ID) as a share: \
-                 below {FIT_SHARE} fit, below {} recalibrate, else certify; one capture an application",
-                FIT_SHARE + RECALIBRATE_SHARE
+                 below {FIT_BELOW} fit, below {RECALIBRATE_BELOW} recalibrate, else certify; one capture an application"
             ),
             seed: seed.to_owned(),
         }
@@ -49,9 +48,9 @@ impl Split {
         let mut first = [0; 8];
         first.copy_from_slice(&digest.as_bytes()[..8]);
         let share = u64::from_be_bytes(first) as f64 / 2f64.powi(64);
-        if share < FIT_SHARE {
+        if share < FIT_BELOW {
             Part::Fit
-        } else if share < FIT_SHARE + RECALIBRATE_SHARE {
+        } else if share < RECALIBRATE_BELOW {
             Part::Recalibrate
         } else {
             Part::Certify
@@ -73,7 +72,7 @@ mod tests {
             assert_eq!(split.part(application), split.part(application));
             *counts.entry(split.part(application)).or_default() += 1;
         }
-        for (part, share) in [(Part::Fit, 0.2), (Part::Recalibrate, 0.15), (Part::Certify, 0.65)] {
+        for (part, share) in [(Part::Fit, 0.2), (Part::Recalibrate, 0.1), (Part::Certify, 0.7)] {
             let found = f64::from(counts[&part]) / 20_000.0;
             assert!((found - share).abs() < 0.02, "{part:?}: {found}");
         }
