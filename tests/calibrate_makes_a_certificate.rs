@@ -224,7 +224,7 @@ fn judged_readings_prove_and_a_mixture_does_not() {
 
 #[test]
 fn too_few_readings_say_how_many_are_missing() {
-    let mail = Mail::of(300);
+    let mail = Mail::of(600);
     let output = mail.calibrate(&["--records", "@records", "--truth", "@truth", "--out", "@made"]);
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && printed.contains("0 of 1 statements certified"), "{printed}");

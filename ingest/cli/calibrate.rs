@@ -336,12 +336,19 @@ fn table(fields: &[FieldCertificate], last: impl Fn(&FieldCertificate) -> String
                 (accepted, errors, percent(bound), percent(coverage), format!("{threshold:.6}"))
             }
             Verdict::TooLittleEvidence { accepted, errors, missing } => {
-                let missing = format!("needs {missing} more readings");
+                let missing = match missing {
+                    // Known from the certifying readings themselves, it proves nothing.
+                    0 => "not tested so strictly; certify on others".to_owned(),
+                    missing => format!("needs {missing} more readings"),
+                };
                 (accepted, errors, "-".to_owned(), "-".to_owned(), missing)
             }
             Verdict::NotCalibrated { fit_missing, recalibrate_missing } => {
-                let missing =
-                    format!("needs {fit_missing} more to fit, {recalibrate_missing} to recalibrate");
+                let needs = [(fit_missing, "to fit"), (recalibrate_missing, "to recalibrate")];
+                let needs = needs.into_iter().filter(|(missing, _)| *missing > 0);
+                let needs: Vec<String> =
+                    needs.map(|(missing, what)| format!("{missing} more {what}")).collect();
+                let missing = format!("needs {}", needs.join(", "));
                 (0, 0, "-".to_owned(), "-".to_owned(), missing)
             }
         };
