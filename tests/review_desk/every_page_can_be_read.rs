@@ -161,25 +161,16 @@ async fn pages_of_the_samples() {
         std::thread::sleep(std::time::Duration::from_millis(300));
         std::fs::write(out.join(format!("review-{name}.png")), browser.screenshot()).expect("written");
     };
-    let loaded = "[...document.images].every((image) => image.complete && image.naturalWidth)";
+    // Whole pages wait for their viewer to be opened.
+    let loaded =
+        "[...document.images].every((image) => !image.offsetParent || image.complete && image.naturalWidth)";
     let entry = "document.activeElement?.matches('.entry, .options') && document.querySelector('img.crop')";
     let browser = window(&site, "reviewer-1");
     visit(&browser, &site, "work", &format!("{entry} && {loaded}"));
     take(&browser, "verify");
-    for (kind, name) in [("page", "page"), ("duplicate", "duplicates")] {
-        // One kind at a time: the other is put off.
-        sqlx::query(
-            "update task set state = case when kind = $1 then 'open' else 'withdrawn' end, holder = null,
-                                     leased_until = null where kind in ('page', 'duplicate')",
-        )
-        .bind(kind)
-        .execute(&mut site.sql().await)
-        .await
-        .expect("put off");
-        browser.open("about:blank");
-        visit(&browser, &site, "pages", &format!("document.querySelector('.strip') && {loaded}"));
-        take(&browser, name);
-    }
+    browser.open("about:blank");
+    visit(&browser, &site, "pages", &format!("document.querySelector('.strip') && {loaded}"));
+    take(&browser, "duplicates");
     visit(&browser, &site, "inquiry", "document.activeElement?.id === 'wanted'");
     let id: String =
         sqlx::query_scalar("select application_id from capture where seq = 2 order by id limit 1")
@@ -201,7 +192,7 @@ async fn pages_of_the_samples() {
     second_looks::draw(&site).await;
     site.execute(JUDGED).await;
     for (name, page, there) in [
-        ("qa-1", "qa", "document.querySelector('.in') && document.activeElement?.matches('.entry')"),
+        ("qa-1", "qa", "document.activeElement?.matches('.entry')"),
         ("supervisor-1", "board", "document.querySelector('.quality')"),
         ("administrator-1", "accounts", "document.querySelector('table')"),
     ] {
