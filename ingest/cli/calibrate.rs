@@ -36,8 +36,9 @@ use crate::store::revocations::{self, Breach};
 /// (--judged; `proven`). People must have judged a random sample of all readings, not of doubtful
 /// ones. With both, the certificate is provisional.
 ///
-/// Applications are divided by a hash of their ID: 20 % fit, 10 % recalibrate, 70 % certify. To prove a risk of 0.14 % at 95 %, a field needs 2,139 accepted certifying readings
-/// without an error, and more with errors: some 6,000 applications.
+/// Applications are divided by a hash of their ID: 20 % fit, 10 % recalibrate, 70 % certify. To prove a risk
+/// of 0.14 % at 95 %, a field needs 2,139 accepted certifying readings without an error, and more with errors:
+/// some 6,000 applications.
 ///
 /// The whole way on simulated mail:
 ///

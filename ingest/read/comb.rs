@@ -161,6 +161,7 @@ fn is_foreign(stroke: &RectPx, rect: &RectPx, gray: &GrayImage) -> bool {
         || along(stroke.y, stroke.h, rect.y, rect.h, gray.height())
 }
 
+/// How many pieces of ink lie wholly away from a box's sides.
 fn specks(strokes: &Components, rect: &RectPx) -> usize {
     let (aside, down) = (rect.w / 6, rect.h / 6);
     let within = |start: u32, extent: u32, near: u32, size: u32, edge: u32| {
@@ -180,26 +181,20 @@ fn cell(
     rect: &RectPx,
     paper: u8,
 ) -> Option<Cell> {
+    let own = strokes.list.iter().zip(owners).filter(|(_, owner)| **owner == Owner::Box(index));
+    let own: Vec<RectPx> = own.map(|(stroke, _)| stroke.bounds).collect();
     // The frame stays centred on the box, since the place in the box is part of a character.
     let limit = (OVERRUN_SHARE * rect.w.min(rect.h) as f32) as u32;
-    let overrun = strokes
-        .list
-        .iter()
-        .zip(owners)
-        .filter(|(_, owner)| **owner == Owner::Box(index))
-        .map(|(stroke, _)| {
-            let bounds = stroke.bounds;
-            let beyond = [
-                rect.x.saturating_sub(bounds.x),
-                rect.y.saturating_sub(bounds.y),
-                (bounds.x + bounds.w).saturating_sub(rect.x + rect.w),
-                (bounds.y + bounds.h).saturating_sub(rect.y + rect.h),
-            ];
-            beyond.into_iter().max().unwrap_or(0)
-        })
-        .max()
-        .unwrap_or(0)
-        .min(limit);
+    let beyond = |bounds: &RectPx| {
+        let beyond = [
+            rect.x.saturating_sub(bounds.x),
+            rect.y.saturating_sub(bounds.y),
+            (bounds.x + bounds.w).saturating_sub(rect.x + rect.w),
+            (bounds.y + bounds.h).saturating_sub(rect.y + rect.h),
+        ];
+        beyond.into_iter().max().unwrap_or(0)
+    };
+    let overrun = own.iter().map(beyond).max().unwrap_or(0).min(limit);
     let overrun = i64::from(overrun);
     let inside = |x: i64, y: i64| {
         (i64::from(rect.x)..i64::from(rect.x + rect.w)).contains(&x)
@@ -220,8 +215,6 @@ fn cell(
         let on_crop = (0..width).contains(&x) && (0..height).contains(&y);
         if on_crop && belongs(x, y) { *gray.get_pixel(x as u32, y as u32) } else { Luma([paper]) }
     });
-    let own = strokes.list.iter().zip(owners).filter(|(_, owner)| **owner == Owner::Box(index));
-    let own: Vec<RectPx> = own.map(|(stroke, _)| stroke.bounds).collect();
     let astray = own.iter().any(|stroke| is_astray(stroke, rect));
     let side_by_side = stand_side_by_side(own, rect);
     Tile::of(&gray).map(|tile| Cell { gray, tile, side_by_side, astray })

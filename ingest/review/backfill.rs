@@ -15,8 +15,8 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Captures a statement: a record is some 50 kB.
 const CHUNK: u32 = 100;
 
-/// Makes tasks of what has none, and draws samples of what is complete and of batches that are in, every minute until it is told to
-/// stop.
+/// Makes tasks of what has none, and draws samples of what is complete and of batches that are in, every minute
+/// until it is told to stop.
 pub async fn backfill_until(desk: &Desk, mut stopped: watch::Receiver<bool>) {
     loop {
         if let Err(error) = backfill(desk).await {

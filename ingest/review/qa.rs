@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::promise::{self, Promise};
-use super::settling::settle_complete;
+use super::settling::{DESK, settle_complete};
 use super::task_view::{EntryView, record};
 use super::work::OutcomeKind;
 use super::{Desk, DeskError};
@@ -19,6 +19,7 @@ use crate::score::{Disposition, at_any_time};
 use crate::settings;
 use crate::store::captures::CaptureId;
 use crate::store::field_decisions::{self, FieldDecision, Outcome};
+use crate::store::lots;
 use crate::store::qa::{self, Complete, Drawn, JudgedDay, Look};
 use crate::store::sessions::Visitor;
 use crate::store::tasks::{self, About, TaskId};
@@ -185,7 +186,7 @@ pub(super) async fn settle(
     if !qa::settle(&desk.database, &visitor.account, id, epoch, wrong).await? {
         return Err(DeskError::Stale);
     }
-    if wrong && let Err(error) = crate::store::lots::judge(&desk.database, super::settling::DESK).await {
+    if wrong && let Err(error) = lots::judge(&desk.database, DESK).await {
         tracing::warn!(%error, "whether a lot is rejected was not looked at; it is within a minute");
     }
     if wrong && let Err(error) = promise::hold_to_it(&desk, visitor.account.as_str()).await {

@@ -143,8 +143,8 @@ fn of_readers(reading: &FieldReading, first: EvidenceSource, second: EvidenceSou
 
 /// What each reader of cells says by itself. Fused, one that is sure hides that the other is not.
 fn of_readers_of_cells(reading: &FieldReading) -> Named {
-    let characters = |source| find(reading, source).map_or(&[][..], |evidence| &evidence.characters);
-    let (cells, line) = (characters(EvidenceSource::CellModel), characters(EvidenceSource::LineModel));
+    let cells = characters_of(reading, EvidenceSource::CellModel);
+    let line = characters_of(reading, EvidenceSource::LineModel);
     let sure =
         |cell: &CharacterReading| if cell.value.is_empty() { None } else { Some(logit(cell.confidence)) };
     let of_both = |(place, cell): (usize, &CharacterReading)| {
@@ -159,7 +159,7 @@ fn of_readers_of_cells(reading: &FieldReading) -> Named {
 /// How sure the cell model is of the digits that are most taken for each other: a 4 for a 9, at its
 /// least sure, counts otherwise than a 1.
 fn of_look_alikes(reading: &FieldReading) -> Named {
-    let cells = find(reading, EvidenceSource::CellModel).map_or(&[][..], |evidence| &evidence.characters);
+    let cells = characters_of(reading, EvidenceSource::CellModel);
     let smallest = |digits: &str| {
         let alike = cells.iter().filter(|cell| !cell.value.is_empty() && digits.contains(&cell.value));
         alike.map(|cell| logit(cell.confidence)).fold(SURE_LOG_ODDS, f64::min)
@@ -209,6 +209,11 @@ fn indicated(value: Option<f64>) -> [f64; 2] {
 
 fn find(reading: &FieldReading, source: EvidenceSource) -> Option<&Evidence> {
     reading.evidence.iter().find(|evidence| evidence.source == source)
+}
+
+/// What a source says box by box; nothing where it has not read the field.
+fn characters_of(reading: &FieldReading, source: EvidenceSource) -> &[CharacterReading] {
+    find(reading, source).map_or(&[], |evidence| &evidence.characters)
 }
 
 fn text(evidence: &Evidence) -> Option<String> {

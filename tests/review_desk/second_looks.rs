@@ -24,11 +24,16 @@ const COMPLETE: &str = "select count(*) from capture where not qa_drawn
 
 /// Has samples drawn, once.
 pub async fn draw(site: &DeskSite) {
+    backfill(site, COMPLETE, 0).await;
+}
+
+/// Lets the desk do what it does every minute, until a statement counts so many rows, or for ten seconds.
+async fn backfill(site: &DeskSite, statement: &'static str, rows: i64) {
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let desk = site.desk.clone();
     let running = tokio::spawn(async move { backfill_until(&desk, stopped).await });
-    for _ in 0..100 {
-        if site.count(COMPLETE).await == 0 {
+    for _ in 0..200 {
+        if site.count(statement).await == rows {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -199,17 +204,7 @@ async fn errors_beyond_its_promise_revoke_the_certificate_and_workers_keep_to_it
 
 /// Makes lots of the batches that are in, and judges those that were looked at.
 async fn lots_until(site: &DeskSite, there: &'static str) {
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let desk = site.desk.clone();
-    let running = tokio::spawn(async move { backfill_until(&desk, stopped).await });
-    for _ in 0..200 {
-        if site.count(there).await == 1 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    stop.send_replace(true);
-    running.await.expect("stopped");
+    backfill(site, there, 1).await;
     assert_eq!(site.count(there).await, 1, "{there}");
 }
 
