@@ -17,8 +17,7 @@ pub const CERTIFICATE_SCHEMA: &str = "uketsuke.certificate.1";
 /// How certificates are made; each names it.
 pub const METHOD: &str = "Learn then Test (Angelopoulos, Bates, Candès, Jordan, Lei, arXiv:2110.01052): exact \
      binomial p-values (Clopper and Pearson 1934), fixed-sequence testing from strict to lax thresholds that \
-     were fixed on other readings, at most two starts with Bonferroni over them; for each field and stratum \
-     by itself";
+     were fixed on other readings, from one that was fixed there too; for each field and stratum by itself";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Certificate {
