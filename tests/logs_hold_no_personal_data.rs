@@ -135,10 +135,8 @@ fn numbers_that_must_not_be_kept_are_kept_nowhere() {
     const COUNT: usize = 6;
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
-    // As shipped, but for copies.
     let shipped = fs::read_to_string(home("config/uketsuke.toml")).expect("the shipped configuration");
     let mut config: toml::Table = shipped.parse().expect("TOML");
-    config["read"]["copies"] = true.into();
     for value in config["paths"].as_table_mut().expect("paths").iter_mut().map(|(_, value)| value) {
         *value = home(value.as_str().expect("a path")).to_str().expect("UTF-8").into();
     }

@@ -182,7 +182,7 @@ fn a_scan_is_taken_in() {
     let at = |path: &str| home.join(path).display().to_string();
     let text = format!(
         "[paths]\nforms = {:?}\nmodels = {:?}\nvendor = {:?}\ncalibration = {:?}\nbanks = {:?}\n\
-         bank_aliases = {:?}\n[read]\nline_models = false\n{}",
+         bank_aliases = {:?}\n[read]\nline_models = false\ncopies = false\n{}",
         at("config/forms"),
         at("ocr-models"),
         at("vendor"),

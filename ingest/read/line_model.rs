@@ -29,6 +29,9 @@ const MAX_WIDTH: u32 = 2000;
 /// Lines that go through the network together; more take memory and save nothing.
 const BATCH: usize = 8;
 
+/// Of these none is wider than the narrowest by more: what is padded takes as long as what is written.
+const WIDTHS_OF_A_BATCH: f64 = 1.3;
+
 pub(super) struct LineModel {
     model: Model,
     /// By class; 0 is CTC's blank and has none.
@@ -99,12 +102,18 @@ impl LineModel {
     /// like width go through the network together, which takes less time than one after another.
     pub fn characters(&self, lines: &[GrayImage]) -> Result<Vec<Vec<CharacterReading>>, ReadError> {
         let mut order: Vec<usize> = (0..lines.len()).collect();
-        order.sort_by_key(|&line| scaled_width(&lines[line]));
+        let width = |line: usize| scaled_width(&lines[line]).max(MIN_WIDTH);
+        order.sort_by_key(|&line| width(line));
         let mut read = vec![Vec::new(); lines.len()];
-        for batch in order.chunks(BATCH) {
+        let mut rest = &order[..];
+        while let [narrowest, ..] = rest {
+            let widest = WIDTHS_OF_A_BATCH * f64::from(width(*narrowest));
+            let alike = rest.partition_point(|&line| f64::from(width(line)) <= widest);
+            let (batch, further) = rest.split_at(alike.min(BATCH));
+            rest = further;
             let together: Vec<&GrayImage> = batch.iter().map(|&line| &lines[line]).collect();
-            let widest = together.iter().map(|line| scaled_width(line)).max().unwrap_or(0);
-            let (output, classes) = self.run(&together, widest.max(MIN_WIDTH))?;
+            let widest = batch.iter().map(|&line| width(line)).max().unwrap_or(MIN_WIDTH);
+            let (output, classes) = self.run(&together, widest)?;
             for (place, &line) in batch.iter().enumerate() {
                 let rows = output.slice(place).to_vec();
                 read[line] = self.likeliest(&Posteriors::new(rows, classes, &self.index, 1.0));

@@ -28,7 +28,7 @@ impl Site {
             "[paths]\nforms = {forms:?}\nmodels = {models:?}\nvendor = {vendor:?}\ncalibration = {calibration:?}\n\
              banks = {banks:?}\nbank_aliases = {bank_aliases:?}\n\
              [intake]\npoll_seconds = 0.2\nsettle_seconds = 0.5\n\
-             [read]\nline_models = false\n"
+             [read]\nline_models = false\ncopies = false\n"
         );
         let mut config: toml::Table = config.parse().expect("TOML");
         for (section, values) in further.parse::<toml::Table>().expect("TOML") {

@@ -27,6 +27,14 @@ const SPECK_MM: f64 = 0.45;
 const TALLEST_MM: f64 = 8.0;
 const WIDEST_MM: f64 = 14.0;
 
+/// The smallest print is 1.2 mm high; lower pieces of it are dots, dashes and what a scan left of it.
+const TALL_MM: f64 = 0.8;
+/// A long line of print has a tall piece in so many of its heights at least; what has fewer is a rule, an edge
+/// or a tint that a scanner made dots of, and is read as whatever digits come to mind.
+const HEIGHTS_OF_A_PIECE: f64 = 4.0;
+/// So many heights are long: twelve digits are seven and more.
+const LONG: f64 = 5.0;
+
 /// Smaller than print.
 const LOWEST_LINE_MM: f64 = 1.0;
 const SHORTEST_LINE_MM: f64 = 2.5;
@@ -35,6 +43,13 @@ const SHORTEST_LINE_MM: f64 = 2.5;
 /// millimetres.
 const GAP_SHARE: f64 = 1.4;
 const LEAST_GAP_MM: f64 = 2.0;
+
+/// Flatter pieces are dashes, or what is left of a rule that lies a little askew. Text has one now and then (ー,
+/// 一, a hyphen); so many on one level, each near the next, are a dashed or ruled line.
+const FLAT_MM: f64 = 0.7;
+const DASHES_OF_A_RULE: usize = 4;
+/// The middles of a rule's pieces lie no farther apart in height.
+const RULE_STEP_MM: f64 = 0.5;
 
 /// Copies are glued on and laid down askew by so much at most, in degrees.
 const MOST_SKEW: f64 = 18.0;
@@ -56,8 +71,8 @@ pub(super) struct Place {
     angle: f64,
     pub length: f64,
     pub height: f64,
-    /// Pieces of ink: characters, or parts of them.
-    pub pieces: usize,
+    /// Pieces of ink as high as print: digits, letters and parts of them, not specks and dashes.
+    pub tall: usize,
 }
 
 impl Place {
@@ -158,7 +173,7 @@ fn pieces(crop: &Crop) -> Vec<RectMm> {
             && piece.w <= WIDEST_MM
             && piece.w.min(piece.h) <= TALLEST_MM
     };
-    all.filter(is_print).collect()
+    without_dashed_rules(all.filter(is_print).collect())
 }
 
 /// Which pixels are ink: darker than the mean of a square around them of `reach` pixels each way.
@@ -224,6 +239,18 @@ struct Span {
     bottom: f64,
 }
 
+impl Span {
+    /// Around both.
+    fn with(self, other: Self) -> Self {
+        Self {
+            left: self.left.min(other.left),
+            right: self.right.max(other.right),
+            top: self.top.min(other.top),
+            bottom: self.bottom.max(other.bottom),
+        }
+    }
+}
+
 impl Frame {
     /// The frame near `base` in which the pieces lie most clearly in rows.
     fn of(pieces: &[RectMm], base: f64) -> Self {
@@ -265,43 +292,28 @@ impl Frame {
     fn lines(&self, pieces: &[RectMm]) -> Vec<Place> {
         let mut spans: Vec<Span> = pieces.iter().map(|piece| self.span(piece)).collect();
         spans.sort_by(|a, b| a.left.total_cmp(&b.left));
-        let mut group: Vec<usize> = (0..spans.len()).collect();
-        for at in 0..spans.len() {
-            let far = spans[at].right + GAP_SHARE * TALLEST_MM;
-            for other in at + 1..spans.len() {
-                if spans[other].left > far {
-                    break;
-                }
-                if is_beside(&spans[at], &spans[other]) {
-                    let (a, b) = (root(&mut group, at), root(&mut group, other));
-                    group[a.max(b)] = a.min(b);
-                }
-            }
+        let group = grouped(&spans, is_beside);
+        let mut lines: Vec<Option<Span>> = vec![None; spans.len()];
+        for (&of, &span) in group.iter().zip(&spans) {
+            lines[of] = Some(lines[of].map_or(span, |line| line.with(span)));
         }
-        let mut lines: Vec<Option<(Span, usize)>> = vec![None; spans.len()];
-        for (at, &span) in spans.iter().enumerate() {
-            let of = root(&mut group, at);
-            lines[of] = Some(lines[of].map_or((span, 1), |(line, pieces)| {
-                let grown = Span {
-                    left: line.left.min(span.left),
-                    right: line.right.max(span.right),
-                    top: line.top.min(span.top),
-                    bottom: line.bottom.max(span.bottom),
-                };
-                (grown, pieces + 1)
-            }));
+        let mut tall = vec![0; spans.len()];
+        for (&of, span) in group.iter().zip(&spans) {
+            tall[of] += usize::from(span.bottom - span.top >= TALL_MM);
         }
-        let places = lines.into_iter().flatten().map(|(span, pieces)| self.place(&span, pieces));
-        let mut lines: Vec<Place> = places.collect();
+        let found = lines.into_iter().zip(tall).filter_map(|(line, tall)| Some((line?, tall)));
+        let mut lines: Vec<Place> = found.map(|(line, tall)| self.place(&line, tall)).collect();
         lines.retain(|line| {
             (LOWEST_LINE_MM..1.5 * TALLEST_MM).contains(&line.height)
                 && line.length >= SHORTEST_LINE_MM.max(line.height)
+                && (line.length < LONG * line.height
+                    || HEIGHTS_OF_A_PIECE * line.tall as f64 >= line.length / line.height)
         });
         lines.sort_by(|a, b| a.middle().1.total_cmp(&b.middle().1));
         lines
     }
 
-    fn place(&self, span: &Span, pieces: usize) -> Place {
+    fn place(&self, span: &Span, tall: usize) -> Place {
         let (sin, cos) = self.angle.sin_cos();
         let origin = PointMm { x: span.left * cos - span.top * sin, y: span.left * sin + span.top * cos };
         Place {
@@ -309,9 +321,57 @@ impl Frame {
             angle: self.angle,
             length: span.right - span.left,
             height: span.bottom - span.top,
-            pieces,
+            tall,
         }
     }
+}
+
+/// Of each span the first of its group; `spans` are sorted from the left, and neighbours, which share a
+/// group, lie no farther apart than characters of a line.
+fn grouped(spans: &[Span], are_neighbours: impl Fn(&Span, &Span) -> bool) -> Vec<usize> {
+    let mut group: Vec<usize> = (0..spans.len()).collect();
+    for at in 0..spans.len() {
+        let far = spans[at].right + GAP_SHARE * TALLEST_MM;
+        for other in at + 1..spans.len() {
+            if spans[other].left > far {
+                break;
+            }
+            if are_neighbours(&spans[at], &spans[other]) {
+                let (a, b) = (root(&mut group, at), root(&mut group, other));
+                group[a.max(b)] = a.min(b);
+            }
+        }
+    }
+    (0..spans.len()).map(|at| root(&mut group, at)).collect()
+}
+
+/// Frames that are cut along, and rules that lie askew, come as rows or columns of dashes: to read them
+/// takes longer than all print on a card.
+fn without_dashed_rules(pieces: Vec<RectMm>) -> Vec<RectMm> {
+    let across =
+        |piece: &RectMm| Span { left: piece.x, right: piece.right(), top: piece.y, bottom: piece.bottom() };
+    let down =
+        |piece: &RectMm| Span { left: piece.y, right: piece.bottom(), top: piece.x, bottom: piece.right() };
+    without_rows_of_dashes(without_rows_of_dashes(pieces, across), down)
+}
+
+fn without_rows_of_dashes(pieces: Vec<RectMm>, span: impl Fn(&RectMm) -> Span) -> Vec<RectMm> {
+    let thickness = |span: &Span| span.bottom - span.top;
+    let is_flat = |span: &Span| thickness(span) < FLAT_MM && span.right - span.left > 1.5 * thickness(span);
+    let (flat, mut kept): (Vec<RectMm>, Vec<RectMm>) =
+        pieces.into_iter().partition(|piece| is_flat(&span(piece)));
+    let mut flat: Vec<(Span, RectMm)> = flat.into_iter().map(|piece| (span(&piece), piece)).collect();
+    flat.sort_by(|(a, _), (b, _)| a.left.total_cmp(&b.left));
+    let spans: Vec<Span> = flat.iter().map(|(span, _)| *span).collect();
+    let middle = |span: &Span| (span.top + span.bottom) / 2.0;
+    let group = grouped(&spans, |a, b| {
+        b.left - a.right <= LEAST_GAP_MM && (middle(a) - middle(b)).abs() <= RULE_STEP_MM
+    });
+    let mut counts = vec![0; flat.len()];
+    group.iter().for_each(|&of| counts[of] += 1);
+    let lone = flat.iter().zip(&group).filter(|&(_, &of)| counts[of] < DASHES_OF_A_RULE);
+    kept.extend(lone.map(|((_, piece), _)| *piece));
+    kept
 }
 
 /// Whether two pieces are neighbours on a line; `a` begins no later.
@@ -367,6 +427,40 @@ mod tests {
             let share = ink / cut.as_raw().len() as f64 * (line.length + 1.4) * (line.height + 1.4);
             assert!((share - 72.0).abs() < 25.0, "{turned}: {share} mm² of ink");
         }
+    }
+
+    #[test]
+    fn a_dashed_frame_is_no_line_and_a_dash_in_a_line_stays() {
+        let (mut gray, map) = page(0.0);
+        // Dashes of 1.5 × 0.3 mm every 2.5 mm across the page, and one between two blocks of the line.
+        let mut dash = |x: u32, y: u32| {
+            (0..12).for_each(|dx| (0..3).for_each(|dy| gray.put_pixel(x + dx, y + dy, Luma([90]))));
+        };
+        (0..40).for_each(|place| dash(place * 20, 300));
+        let region = RectMm { x: 0.0, y: 0.0, w: 100.0, h: 100.0 };
+        let before = find(&gray, &map, region, &[]).lines;
+        assert_eq!(before.iter().map(|line| line.tall).collect::<Vec<_>>(), [12]);
+        let mut dash = |x: u32, y: u32| {
+            (0..12).for_each(|dx| (0..3).for_each(|dy| gray.put_pixel(x + dx, y + dy, Luma([90]))));
+        };
+        // Behind the last block, which ends at 48.2 mm of the line.
+        dash((25 + 49) * 8 - 2, 399);
+        let with_dash = find(&gray, &map, region, &[]).lines;
+        assert_eq!(with_dash.iter().map(|line| line.tall).collect::<Vec<_>>(), [12]);
+        assert!(with_dash[0].length > before[0].length + 1.5, "{with_dash:?}");
+    }
+
+    /// The dots that a black-and-white scan makes of a tint's edge.
+    #[test]
+    fn a_row_of_specks_is_no_line() {
+        let (mut gray, map) = page(0.0);
+        for place in 0..40 {
+            let (x, y) = (100 + place * 15, 300 + place * 7 % 12);
+            (0..5).for_each(|dx| (0..5).for_each(|dy| gray.put_pixel(x + dx, y + dy, Luma([90]))));
+        }
+        let region = RectMm { x: 0.0, y: 0.0, w: 100.0, h: 100.0 };
+        let found = find(&gray, &map, region, &[]);
+        assert_eq!((found.pieces.len(), found.lines.len()), (52, 1), "{:?}", found.lines);
     }
 
     #[test]

@@ -36,6 +36,12 @@ const MOST_LINES: usize = 90;
 /// ink has no copy.
 const FEWEST_PIECES: usize = 12;
 
+/// Fewer letters on a line are what streaks and edges are read as.
+const FEWEST_LETTERS: usize = 4;
+
+/// Of a number of twelve digits so many pieces are found at least: some touch, some are broken.
+const FEWEST_DIGITS: usize = 8;
+
 /// Around a line that is blacked out: its ink may be found a little short.
 const BLACK_MARGIN_MM: f64 = 1.2;
 /// Around all that is found of a copy that is blacked out whole.
@@ -230,7 +236,7 @@ impl Surface {
             self.inside.iter().any(|(area, _)| area.contains(&point))
         };
         let others = found.pieces.iter().filter(|piece| !is_own(piece)).count();
-        lines.iter().any(|line| !line.text.is_empty()) || others >= FEWEST_PIECES
+        lines.iter().any(|line| line.text.chars().count() >= FEWEST_LETTERS) || others >= FEWEST_PIECES
     }
 }
 
@@ -251,9 +257,11 @@ struct Line {
 }
 
 impl Line {
-    /// Nothing was read where ten digits and more have room.
+    /// Nothing was read where most of twelve digits stand.
     fn may_be_unread_digits(&self) -> bool {
-        self.text.is_empty() && self.place.pieces >= 10 && self.place.length > 5.0 * self.place.height
+        self.text.is_empty()
+            && self.place.tall >= FEWEST_DIGITS
+            && self.place.length > 5.0 * self.place.height
     }
 }
 
