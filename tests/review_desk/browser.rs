@@ -14,6 +14,9 @@ use crate::http::ask;
 /// How long a page may take for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The smallest screen that the desk is made for, in pixels.
+pub const SCREEN: (u32, u32) = (1366, 768);
+
 const JSON: &[(&str, &str)] = &[("Content-Type", "application/json")];
 
 /// The WebDriver names of keys that are no characters.
@@ -142,8 +145,12 @@ impl Browser {
         let answer = ask(driver.address, "POST", "/session", JSON, capabilities.as_bytes()).json();
         let session = answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
         let browser = Self { engine, driver, session, _profile: profile };
-        browser.command("POST", "/window/rect", &json!({ "width": 1366, "height": 768 }));
+        browser.resize(SCREEN.0, SCREEN.1);
         browser
+    }
+
+    pub fn resize(&self, width: u32, height: u32) {
+        self.command("POST", "/window/rect", &json!({ "width": width, "height": height }));
     }
 
     fn command(&self, method: &str, path: &str, body: &Value) -> Value {

@@ -1,5 +1,5 @@
-//! Every page, with something on it, as each role sees it: its texts stand out enough from what is behind them
-//! (WCAG AA), and nothing on it is kept from being loaded.
+//! Every page, with something on it, as each role sees it: its texts stand out enough from what is behind them,
+//! zoomed to twice its size nothing is cut off (WCAG AA), and nothing on it is kept from being loaded.
 //!
 //! `UKETSUKE_SCREENSHOTS=docs/images cargo test --test review_desk pages_of_the_samples -- --ignored` makes the
 //! pictures of docs/review.md, from the samples.
@@ -11,7 +11,7 @@ use uketsuke::review::Role;
 use uketsuke::store::Database;
 use uketsuke::store::private_postgres::PrivatePostgres;
 
-use crate::browser::{Browser, key};
+use crate::browser::{Browser, SCREEN, key};
 use crate::desk::DeskSite;
 use crate::in_the_browser::window;
 use crate::readings::application;
@@ -27,7 +27,21 @@ pub fn legible(browser: &Browser, page: &str) {
     let measured = browser.run(include_str!("contrast.js"));
     assert!(measured["measured"].as_u64().is_some_and(|count| count > 10), "{page}: {measured}");
     assert_eq!(measured["found"], json!([]), "{page}");
+    fits_when_zoomed(browser, page);
     assert_eq!(browser.complaints(), Vec::<String>::new(), "{page}");
+}
+
+/// At 200 % a window has half as many of the pixels that pages are laid out in.
+fn fits_when_zoomed(browser: &Browser, page: &str) {
+    browser.resize(SCREEN.0 / 2, SCREEN.1 / 2);
+    let measured = browser.run(include_str!("reflow.js"));
+    assert!(
+        measured["width"].as_u64().is_some_and(|width| width <= u64::from(SCREEN.0 / 2)),
+        "{page}: {measured}"
+    );
+    assert!(measured["measured"].as_u64().is_some_and(|count| count > 3), "{page}: {measured}");
+    assert_eq!(measured["found"], json!([]), "{page}");
+    browser.resize(SCREEN.0, SCREEN.1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
