@@ -240,6 +240,10 @@ struct Span {
 }
 
 impl Span {
+    fn height(&self) -> f64 {
+        self.bottom - self.top
+    }
+
     /// Around both.
     fn with(self, other: Self) -> Self {
         Self {
@@ -293,16 +297,14 @@ impl Frame {
         let mut spans: Vec<Span> = pieces.iter().map(|piece| self.span(piece)).collect();
         spans.sort_by(|a, b| a.left.total_cmp(&b.left));
         let group = grouped(&spans, is_beside);
-        let mut lines: Vec<Option<Span>> = vec![None; spans.len()];
+        let mut lines: Vec<Option<(Span, usize)>> = vec![None; spans.len()];
         for (&of, &span) in group.iter().zip(&spans) {
-            lines[of] = Some(lines[of].map_or(span, |line| line.with(span)));
+            let is_tall = usize::from(span.height() >= TALL_MM);
+            lines[of] =
+                Some(lines[of].map_or((span, is_tall), |(line, tall)| (line.with(span), tall + is_tall)));
         }
-        let mut tall = vec![0; spans.len()];
-        for (&of, span) in group.iter().zip(&spans) {
-            tall[of] += usize::from(span.bottom - span.top >= TALL_MM);
-        }
-        let found = lines.into_iter().zip(tall).filter_map(|(line, tall)| Some((line?, tall)));
-        let mut lines: Vec<Place> = found.map(|(line, tall)| self.place(&line, tall)).collect();
+        let places = lines.into_iter().flatten().map(|(span, tall)| self.place(&span, tall));
+        let mut lines: Vec<Place> = places.collect();
         lines.retain(|line| {
             (LOWEST_LINE_MM..1.5 * TALLEST_MM).contains(&line.height)
                 && line.length >= SHORTEST_LINE_MM.max(line.height)
@@ -316,13 +318,7 @@ impl Frame {
     fn place(&self, span: &Span, tall: usize) -> Place {
         let (sin, cos) = self.angle.sin_cos();
         let origin = PointMm { x: span.left * cos - span.top * sin, y: span.left * sin + span.top * cos };
-        Place {
-            origin,
-            angle: self.angle,
-            length: span.right - span.left,
-            height: span.bottom - span.top,
-            tall,
-        }
+        Place { origin, angle: self.angle, length: span.right - span.left, height: span.height(), tall }
     }
 }
 
@@ -348,19 +344,16 @@ fn grouped(spans: &[Span], are_neighbours: impl Fn(&Span, &Span) -> bool) -> Vec
 /// Frames that are cut along, and rules that lie askew, come as rows or columns of dashes: to read them
 /// takes longer than all print on a card.
 fn without_dashed_rules(pieces: Vec<RectMm>) -> Vec<RectMm> {
-    let across =
-        |piece: &RectMm| Span { left: piece.x, right: piece.right(), top: piece.y, bottom: piece.bottom() };
-    let down =
-        |piece: &RectMm| Span { left: piece.y, right: piece.bottom(), top: piece.x, bottom: piece.right() };
+    let across = Frame { angle: 0.0, is_sideways: false };
+    let down = Frame { angle: FRAC_PI_2, is_sideways: true };
     without_rows_of_dashes(without_rows_of_dashes(pieces, across), down)
 }
 
-fn without_rows_of_dashes(pieces: Vec<RectMm>, span: impl Fn(&RectMm) -> Span) -> Vec<RectMm> {
-    let thickness = |span: &Span| span.bottom - span.top;
-    let is_flat = |span: &Span| thickness(span) < FLAT_MM && span.right - span.left > 1.5 * thickness(span);
-    let (flat, mut kept): (Vec<RectMm>, Vec<RectMm>) =
-        pieces.into_iter().partition(|piece| is_flat(&span(piece)));
-    let mut flat: Vec<(Span, RectMm)> = flat.into_iter().map(|piece| (span(&piece), piece)).collect();
+fn without_rows_of_dashes(pieces: Vec<RectMm>, frame: Frame) -> Vec<RectMm> {
+    let is_flat = |span: &Span| span.height() < FLAT_MM && span.right - span.left > 1.5 * span.height();
+    let spans = pieces.into_iter().map(|piece| (frame.span(&piece), piece));
+    let (mut flat, others): (Vec<_>, Vec<_>) = spans.partition(|(span, _)| is_flat(span));
+    let mut kept: Vec<RectMm> = others.into_iter().map(|(_, piece)| piece).collect();
     flat.sort_by(|(a, _), (b, _)| a.left.total_cmp(&b.left));
     let spans: Vec<Span> = flat.iter().map(|(span, _)| *span).collect();
     let middle = |span: &Span| (span.top + span.bottom) / 2.0;
@@ -376,7 +369,7 @@ fn without_rows_of_dashes(pieces: Vec<RectMm>, span: impl Fn(&RectMm) -> Span) -
 
 /// Whether two pieces are neighbours on a line; `a` begins no later.
 fn is_beside(a: &Span, b: &Span) -> bool {
-    let (high, low) = (a.bottom - a.top, b.bottom - b.top);
+    let (high, low) = (a.height(), b.height());
     let (tall, small) = (high.max(low), high.min(low));
     let gap = b.left - a.right;
     let common = a.bottom.min(b.bottom) - a.top.max(b.top);
