@@ -62,9 +62,14 @@ impl Paths {
         self.vendor.join("libpdfium.so")
     }
 
-    /// The model that reads lines of print and free writing.
+    /// The model that reads the lines of forms.
     pub fn line_model(&self) -> PathBuf {
         self.vendor.join("PP-OCRv6_rec_small.onnx")
+    }
+
+    /// ONNX Runtime's shared library, which runs line models.
+    pub fn onnx_runtime(&self) -> PathBuf {
+        self.vendor.join("libonnxruntime.so.1.32.0")
     }
 }
 
@@ -315,6 +320,8 @@ pub struct Review {
     pub qa_accepted_rate: f64,
     pub qa_decided_rate: f64,
     pub qa_widened_rate: f64,
+    pub qa_learner_rate: f64,
+    pub qa_learner_looks: u64,
     /// None: batches are neither accepted nor rejected.
     #[serde(deserialize_with = "aql")]
     pub lot_aql: Option<Aql>,
@@ -388,8 +395,9 @@ impl Settings {
         if drift_window == 0 || !(drift_level > 0.0 && drift_level < 1.0) {
             return Err(invalid("score: drift_window is 1 or more, drift_level between 0 and 1".to_owned()));
         }
-        let Review { qa_accepted_rate, qa_decided_rate, qa_widened_rate, seed_rate, .. } = settings.review;
-        let rates = [qa_accepted_rate, qa_decided_rate, qa_widened_rate, seed_rate];
+        let Review { qa_accepted_rate, qa_decided_rate, qa_widened_rate, qa_learner_rate, seed_rate, .. } =
+            settings.review;
+        let rates = [qa_accepted_rate, qa_decided_rate, qa_widened_rate, qa_learner_rate, seed_rate];
         if !rates.iter().all(|rate| (0.0..=1.0).contains(rate)) {
             return Err(invalid("review: the qa_ rates and seed_rate are from 0 to 1".to_owned()));
         }

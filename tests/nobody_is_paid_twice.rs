@@ -21,10 +21,11 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use sqlx::{Connection, PgConnection};
 use uketsuke::approve::{ReturnReason, State, StopReason, state};
+use uketsuke::digest::Sha256;
 use uketsuke::form::Forms;
 use uketsuke::register::Household;
 use uketsuke::review::Role;
-use uketsuke::score::Disposition;
+use uketsuke::score::{Disposition, Stratum, StratumKey};
 use uketsuke::store::accounts::{self, Change};
 use uketsuke::store::approvals::{self, Settled};
 use uketsuke::store::captures::CaptureId;
@@ -34,6 +35,7 @@ use uketsuke::store::objects::{KeyRing, Reencrypted};
 use uketsuke::store::online_applications::{self, OnlineApplication, OnlineState};
 use uketsuke::store::payment_stops::{self, Placed};
 use uketsuke::store::returned_payments::{ReturnedPayment, TakenBack, take_back};
+use uketsuke::store::revocations::{self, Breach, Found};
 use uketsuke::store::transfers::{self, TransferFault};
 use uketsuke::store::{Database, application_facts};
 
@@ -171,6 +173,57 @@ async fn whoever_is_stopped_is_not_paid() {
     let placed = payment_stops::place(&database, town[0].0.application_id, StopReason::Qa, "test").await;
     assert_eq!(placed.expect("placed"), Placed::TooLate);
     assert_eq!(state_of(&database, &town[0].0).await, State::Requested);
+}
+
+#[tokio::test]
+async fn what_a_revoked_certificate_accepted_is_paid_when_somebody_answers_for_it() {
+    let options = database::fresh_options().await;
+    let database = Database::open(options.clone()).await.expect("a database");
+    let town = approved_town(&database, 3).await;
+    let certificate = Sha256::of(b"certificate");
+    // Two were read under it; nothing of the third was accepted under any.
+    let mut connection = PgConnection::connect_with(&options).await.expect("a connection");
+    sqlx::query(
+        "update capture set record = other.record::json, record_sha256 = sha256(convert_to(other.record, 'UTF8'))
+         from (select id, jsonb_set(record::jsonb, '{provenance,certificate}', to_jsonb($1::text))::text as record
+               from capture where application_id <> $2) as other
+         where capture.id = other.id",
+    )
+    .bind(certificate.to_string())
+    .bind(town[2].0.application_id.to_string())
+    .execute(&mut connection)
+    .await
+    .expect("changed");
+    let (transfer, count) = propose(&database).await;
+    assert_eq!(count, 3);
+    let found = Found { key: StratumKey::new("account_number", Stratum::Written), judged: 2, wrong: 2 };
+    let breach = Breach { found, low: 0.1, target: 0.0014 };
+    assert!(revocations::revoke(&database, certificate, &breach, "test").await.expect("revoked"));
+
+    // Nobody is paid before it is known who rests on it.
+    let transfer = transfer.expect("a transfer");
+    let agree = async || {
+        transfers::approve(&database, transfer, &payer(CHECKER), &profile(), None, None)
+            .await
+            .expect_err("held")
+    };
+    assert!(matches!(agree().await, TransferFault::RevocationPending));
+    let refused = transfers::propose(&database, &profile(), pay_on(), &payer(MAKER)).await;
+    assert!(matches!(refused, Err(TransferFault::RevocationPending)), "{refused:?}");
+    assert_eq!(revocations::to_keep(&database).await.expect("asked"), [(certificate, false)]);
+    let mut after = None;
+    for last in [true, true, true, false] {
+        after = revocations::stop_households(&database, certificate, after, 1, "test").await.expect("looked");
+        assert_eq!(after.is_some(), last);
+    }
+    revocations::kept(&database, certificate).await.expect("noted");
+    assert_eq!(revocations::to_keep(&database).await.expect("asked"), []);
+
+    assert!(matches!(agree().await, TransferFault::Stopped { .. }));
+    transfers::withdraw(&database, transfer, &payer(MAKER)).await.expect("withdrawn");
+    assert_eq!(pay(&database).await.len(), 1);
+    assert_eq!(revocations::release_households(&database, "somebody").await.expect("released").len(), 2);
+    assert_eq!(pay(&database).await.len(), 2);
 }
 
 #[tokio::test]

@@ -29,12 +29,14 @@ pub enum StopReason {
     Qa,
     /// Too much was wrong in the sample of its batch.
     Lot,
+    /// A field was accepted under a certificate whose promise did not hold.
+    Certificate,
     /// The operator's own.
     Other,
 }
 
 impl StopReason {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Withdrawn,
         Self::Declined,
         Self::Deceased,
@@ -42,6 +44,7 @@ impl StopReason {
         Self::AppliedOnline,
         Self::Qa,
         Self::Lot,
+        Self::Certificate,
         Self::Other,
     ];
 
@@ -54,6 +57,7 @@ impl StopReason {
             Self::AppliedOnline => "applied_online",
             Self::Qa => "qa",
             Self::Lot => "lot",
+            Self::Certificate => "certificate",
             Self::Other => "other",
         }
     }

@@ -16,7 +16,7 @@ use crate::settings::Settings;
 use crate::store::approvals::{self, Settled};
 use crate::store::online_applications::{self, OnlineApplication, OnlineState};
 use crate::store::payment_stops::{self, Placed};
-use crate::store::{Database, application_facts, waivers};
+use crate::store::{Database, application_facts, revocations, waivers};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -43,6 +43,12 @@ enum Command {
     Stop(Stop),
     /// Lift a stop
     Release(Stop),
+    /// Lift every stop that the revocation of a certificate has placed: QA's errors are understood, and somebody
+    /// answers for the others
+    ReleaseCertificate {
+        #[command(flatten)]
+        by: By,
+    },
     /// Answer for a finding that no field settles, such as missing_page
     Waive {
         #[arg(value_name = "ID")]
@@ -69,7 +75,7 @@ enum Command {
 struct Stop {
     #[arg(value_name = "ID")]
     application: ApplicationId,
-    /// withdrawn, declined, deceased, paid_elsewhere, applied_online, qa, lot or other
+    /// withdrawn, declined, deceased, paid_elsewhere, applied_online, qa, lot, certificate or other
     #[arg(long, value_name = "REASON", value_parser = stop_reason)]
     reason: StopReason,
     #[command(flatten)]
@@ -109,6 +115,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
         Command::Show { application } => show(common, application),
         Command::Stop(stop) => place(common, stop),
         Command::Release(stop) => release(common, stop),
+        Command::ReleaseCertificate { by } => release_certificate(common, &by.name()?),
         Command::Waive { application, code, by } => waive(common, application, code, &by.name()?),
         Command::ImportOnline { file, by } => import_online(common, &file, &by.name()?),
     }
@@ -237,6 +244,18 @@ fn release(common: &Common, stop: Stop) -> anyhow::Result<()> {
     })?;
     anyhow::ensure!(lifted, "application {} is not stopped as {}", stop.application, stop.reason.name());
     tell(common, stop.application, "released");
+    Ok(())
+}
+
+fn release_certificate(common: &Common, by: &str) -> anyhow::Result<()> {
+    let released = with_database(common, async |database: &Database| {
+        Ok(revocations::release_households(database, by).await?)
+    })?;
+    if common.json {
+        println!("{}", serde_json::json!({ "released": released }));
+    } else {
+        println!("{} households released", released.len());
+    }
     Ok(())
 }
 

@@ -312,9 +312,10 @@ fn differing(
     names.into_iter().find(|&name| first.get(name) != second.get(name)).map(|name| format!("{kind} {name}"))
 }
 
+/// One more than there are cores, where nothing is said: what one has read is being stored while the others read.
 fn reader_count(settings: &settings::Readers) -> usize {
     match settings.count {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        0 => std::thread::available_parallelism().map_or(1, usize::from) + 1,
         count => count,
     }
 }

@@ -253,7 +253,7 @@ mod tests {
     ) -> Vec<Option<CharacterReading>> {
         let index: HashMap<char, usize> = names.iter().copied().zip(1..).collect();
         let row = |said: usize| (0..4).map(move |class| if class == said { 0.97 } else { 0.01 });
-        let rows = steps.iter().flat_map(|&said| row(said)).collect();
+        let rows: Vec<f32> = steps.iter().flat_map(|&said| row(said)).collect();
         let posteriors = Posteriors::new(rows, 4, &index, 1.0);
         let alphabet = LineAlphabet {
             alphabet: if names[0].is_ascii_digit() { Alphabet::Digits } else { Alphabet::Kana },

@@ -1,6 +1,7 @@
 //! What a line model's output says of texts (connectionist temporal classification, Graves et al.
 //! 2006): per step a posterior over classes, class 0 the blank between characters.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -8,7 +9,7 @@ use std::ops::Range;
 /// over the picture's width.
 #[derive(Debug, Clone)]
 pub(super) struct Posteriors<'a> {
-    rows: Vec<f32>,
+    rows: Cow<'a, [f32]>,
     classes: usize,
     /// Class by character; the blank has none.
     index: &'a HashMap<char, usize>,
@@ -21,8 +22,13 @@ pub(super) const FLOOR: f32 = 1e-9;
 
 impl<'a> Posteriors<'a> {
     /// `rows` holds the steps one after another, `classes` numbers each.
-    pub fn new(rows: Vec<f32>, classes: usize, index: &'a HashMap<char, usize>, used_width: f64) -> Self {
-        Self { rows, classes, index, used_width }
+    pub fn new(
+        rows: impl Into<Cow<'a, [f32]>>,
+        classes: usize,
+        index: &'a HashMap<char, usize>,
+        used_width: f64,
+    ) -> Self {
+        Self { rows: rows.into(), classes, index, used_width }
     }
 
     pub fn steps(&self) -> usize {

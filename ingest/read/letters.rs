@@ -167,7 +167,7 @@ mod tests {
     }
 
     fn posteriors<'a>(index: &'a HashMap<char, usize>, rows: &[[f32; 6]]) -> Posteriors<'a> {
-        Posteriors::new(rows.iter().flatten().copied().collect(), 6, index, 1.0)
+        Posteriors::new(rows.concat(), 6, index, 1.0)
     }
 
     const ROWS: [[f32; 6]; 4] = [

@@ -22,6 +22,7 @@ mod fuse;
 mod letters;
 mod line;
 mod line_model;
+mod line_network;
 mod lost_writing;
 mod mark;
 mod names;
@@ -97,7 +98,7 @@ pub fn read_page(
     let baseline = mark::baseline(marks.iter().flatten());
     let (line_model, of_combs, mut tesseract) = match readers.lines.as_mut().filter(|_| settings.line_models)
     {
-        Some(LineReaders { model, combs, tesseract }) => (Some(&*model), Some(&*combs), Some(tesseract)),
+        Some(LineReaders { model, combs, tesseract, .. }) => (Some(&*model), Some(&*combs), Some(tesseract)),
         None => (None, None, None),
     };
     // What the line model says of lines that name a bank or a branch.

@@ -31,6 +31,10 @@ pub async fn backfill_until(desk: &Desk, mut stopped: watch::Receiver<bool>) {
         if let Err(error) = promise::hold_to_it(desk, DESK).await {
             tracing::warn!(%error, "whether the certificate's promise holds was not looked at; it is tried again");
         }
+        if let Err(error) = promise::stop_households(desk, DESK).await {
+            tracing::warn!(%error, "not everybody is stopped whom a revoked certificate would pay; nobody is paid \
+                                    until they are, and it is tried again");
+        }
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
             _ = stopped.wait_for(|&stop| stop) => return,

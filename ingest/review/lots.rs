@@ -40,7 +40,7 @@ struct Ticket {
 
 async fn form(desk: &Desk, batch: &Quiet, aql: Aql) -> Result<(), DeskError> {
     let secret = crate::store::qa::secret(&desk.database).await?;
-    let widened = crate::store::qa::widened(&desk.database).await?;
+    let rates = qa::DrawRates::now(desk).await?;
     let (mut ids, mut tickets) = (Vec::new(), Vec::new());
     loop {
         let captures = lots::captures(&desk.database, batch, ids.last().copied(), CHUNK).await?;
@@ -53,7 +53,7 @@ async fn form(desk: &Desk, batch: &Quiet, aql: Aql) -> Result<(), DeskError> {
             let record: Record = serde_json::from_str(&complete.record)
                 .map_err(|_| DeskError::Inside("a record of an earlier version cannot be read"))?;
             let decisions = field_decisions::current(&desk.database, application).await?;
-            let accepted = qa::samplable(&record, capture, &decisions, &desk.settings, &widened)
+            let accepted = qa::samplable(&record, capture, &decisions, &rates)
                 .filter(|drawn| qa::is_of_machine(&drawn.manner));
             tickets.extend(accepted.map(|drawn| {
                 let number = qa::number(&secret, capture, &drawn.field);

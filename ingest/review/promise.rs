@@ -64,6 +64,27 @@ pub(super) fn promised(certificate: &Certificate, field: &str, of_manner: &str) 
     }
 }
 
+/// Captures a transaction; a record is some 50 kB.
+const CHUNK: u32 = 500;
+
+/// Stops whoever would be paid by what a revoked certificate accepted. What was being published when it was revoked
+/// is looked at once more when it is all in.
+pub(super) async fn stop_households(desk: &Desk, actor: &str) -> Result<(), DeskError> {
+    for (certificate, all_in) in revocations::to_keep(&desk.database).await? {
+        let mut after = None;
+        loop {
+            after = revocations::stop_households(&desk.database, certificate, after, CHUNK, actor).await?;
+            if after.is_none() {
+                break;
+            }
+        }
+        if all_in {
+            revocations::kept(&desk.database, certificate).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Revokes the certificate in use where a stratum's rate of errors is above the promised one, whatever the
 /// time of looking. A worker that publishes afterwards accepts nothing under it.
 pub(super) async fn hold_to_it(desk: &Desk, actor: &str) -> Result<(), DeskError> {
@@ -79,6 +100,7 @@ pub(super) async fn hold_to_it(desk: &Desk, actor: &str) -> Result<(), DeskError
             "second looks found more errors than the certificate promises: it is revoked, and nothing more is \
              accepted; see `uketsuke status`"
         );
+        stop_households(desk, actor).await?;
     }
     Ok(())
 }

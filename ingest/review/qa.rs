@@ -1,6 +1,6 @@
 //! QA: which fields are looked at a second time, and what the second look says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
@@ -27,21 +27,50 @@ use crate::store::tasks::{self, About, TaskId};
 /// Captures a statement.
 const CHUNK: u32 = 100;
 
+/// How often fields are drawn.
+pub(super) struct DrawRates<'a> {
+    settings: &'a settings::Review,
+    /// Field and manner of errors of late.
+    widened: Vec<(String, String)>,
+    /// Enough of what they decided was looked at.
+    known: BTreeSet<String>,
+}
+
+impl<'a> DrawRates<'a> {
+    pub async fn now(desk: &'a Desk) -> Result<Self, DeskError> {
+        let settings = &desk.settings;
+        let people = qa::judged_people(&desk.database).await?.into_iter();
+        let known = people.filter(|person| person.judged >= settings.qa_learner_looks);
+        let known = known.map(|person| person.account.to_string()).collect();
+        Ok(Self { settings, widened: qa::widened(&desk.database).await?, known })
+    }
+
+    /// `by`: who decided the field; nobody where the machine did.
+    fn of(&self, field: &str, manner: &str, by: &[String]) -> f64 {
+        let settings = self.settings;
+        let usual = if is_of_machine(manner) { settings.qa_accepted_rate } else { settings.qa_decided_rate };
+        let is_wide = self.widened.iter().any(|(wide, of)| wide == field && of == manner);
+        let is_learner = by.iter().any(|person| !self.known.contains(person));
+        let more = [(is_wide, settings.qa_widened_rate), (is_learner, settings.qa_learner_rate)];
+        more.into_iter().filter(|&(applies, _)| applies).map(|(_, rate)| rate).fold(usual, f64::max)
+    }
+}
+
 /// Draws samples of all captures that nobody has work with any more.
 pub(super) async fn draw_all(desk: &Desk) -> Result<(), DeskError> {
     let secret = qa::secret(&desk.database).await?;
+    let rates = DrawRates::now(desk).await?;
     let mut after = None;
     loop {
         let captures = qa::complete(&desk.database, after, CHUNK).await?;
         let Some(last) = captures.last() else { return Ok(()) };
         after = Some(last.capture);
-        let widened = qa::widened(&desk.database).await?;
         // What was accepted without a person's decision; and what a node that crashed did not come to.
         let mut applications: Vec<_> = captures.iter().map(|capture| capture.application_id).collect();
         applications.dedup();
         settle_complete(desk, &applications).await?;
         for capture in captures {
-            draw(desk, &secret, &widened, &capture).await?;
+            draw(desk, &secret, &rates, &capture).await?;
         }
     }
 }
@@ -49,13 +78,13 @@ pub(super) async fn draw_all(desk: &Desk) -> Result<(), DeskError> {
 async fn draw(
     desk: &Desk,
     secret: &[u8],
-    widened: &[(String, String)],
+    rates: &DrawRates<'_>,
     complete: &Complete,
 ) -> Result<(), DeskError> {
     let record: Record = serde_json::from_str(&complete.record)
         .map_err(|_| DeskError::Inside("a record of an earlier version cannot be read"))?;
     let decisions = field_decisions::current(&desk.database, complete.application_id).await?;
-    let drawn: Vec<Drawn> = samplable(&record, complete.capture, &decisions, &desk.settings, widened)
+    let drawn: Vec<Drawn> = samplable(&record, complete.capture, &decisions, rates)
         .filter(|drawn| is_drawn(secret, complete.capture, &drawn.field, drawn.probability))
         .collect();
     Ok(qa::draw(&desk.database, complete, &drawn).await?)
@@ -66,8 +95,7 @@ pub(super) fn samplable<'a>(
     record: &'a Record,
     capture: CaptureId,
     decisions: &'a Decisions,
-    settings: &'a settings::Review,
-    widened: &'a [(String, String)],
+    rates: &'a DrawRates<'_>,
 ) -> impl Iterator<Item = Drawn> + 'a {
     record.fields.iter().filter(|(_, field)| field.crop.is_some()).filter_map(move |(name, field)| {
         let decided = decisions.get(name).filter(|(decision, _)| decision.capture == capture);
@@ -80,13 +108,13 @@ pub(super) fn samplable<'a>(
                 Disposition::Verify | Disposition::Illegible | Disposition::Escalate => return None,
             },
         };
-        let wide = widened.iter().any(|(field, of)| field == name && of == manner);
+        let by = decided.map_or(&[][..], |(decision, _)| &decision.decided_by);
         Some(Drawn {
             field: name.clone(),
             form: format!("{}@{}", record.form.id, record.form.version),
             manner: manner.to_owned(),
             confidence_band: band(field.confidence),
-            probability: probability(settings, manner, wide),
+            probability: rates.of(name, manner, by),
             certificate: record.provenance.certificate.filter(|_| decided.is_none()),
         })
     })
@@ -101,11 +129,6 @@ const BLANK: &str = "blank";
 /// Whether no person had a part in a value that came about in that manner.
 pub(super) fn is_of_machine(manner: &str) -> bool {
     matches!(manner, ACCEPTED | BLANK)
-}
-
-fn probability(settings: &settings::Review, manner: &str, widened: bool) -> f64 {
-    let usual = if is_of_machine(manner) { settings.qa_accepted_rate } else { settings.qa_decided_rate };
-    if widened { usual.max(settings.qa_widened_rate) } else { usual }
 }
 
 /// The same for the same capture and field, whoever asks; nobody can tell without the key.

@@ -45,6 +45,7 @@ const NARROWED: [(&str, &[&str]); 4] = [
         "insert",
         &[
             "certificate_revocation",
+            "certificate_revocation_kept",
             "certificate_suspension",
             "confidence_test",
             "duplicate_decision",

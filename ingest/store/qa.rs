@@ -406,6 +406,44 @@ pub async fn judged(database: &Database) -> Result<Vec<Judged>, StoreError> {
     .collect()
 }
 
+/// What second looks found of what one person decided, alone or with another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JudgedPerson {
+    pub account: AccountName,
+    pub judged: u64,
+    pub wrong: u64,
+}
+
+/// Of the last 90 days, by name.
+pub async fn judged_people(database: &Database) -> Result<Vec<JudgedPerson>, StoreError> {
+    sqlx::query(
+        "select person, count(*) as judged, count(*) filter (where outcome = 'wrong') as wrong
+         from qa_judgement join qa_sample using (task_id) join capture on capture.id = qa_sample.capture_id
+         cross join lateral (
+             select decided_by from field_decision as decision
+             where decision.application_id = capture.application_id and decision.field = qa_sample.field
+               and decision.capture_id = capture.id and decision.manner = qa_sample.manner
+             order by decision.id desc limit 1
+         ) as decided
+         cross join lateral unnest(decided_by) as person
+         where judged_at > now() - interval '90 days' group by person order by person",
+    )
+    .fetch_all(database.pool())
+    .await
+    .map_err(query("count second looks by person"))?
+    .iter()
+    .map(|row| {
+        let broken = corrupt("judgement");
+        let person: &str = row.try_get("person").map_err(&broken)?;
+        Ok(JudgedPerson {
+            account: person.parse().map_err(corrupt("judgement"))?,
+            judged: row.try_get::<i64, _>("judged").map_err(&broken)?.unsigned_abs(),
+            wrong: row.try_get::<i64, _>("wrong").map_err(&broken)?.unsigned_abs(),
+        })
+    })
+    .collect()
+}
+
 /// What second looks found on one day, of what the machine accepted or of what people decided.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct JudgedDay {

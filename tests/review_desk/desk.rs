@@ -41,8 +41,11 @@ pub struct DeskSite {
 
 /// Those that the repository ships.
 pub fn settings() -> Settings {
-    Settings::load(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config/uketsuke.toml")))
-        .expect("settings")
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/uketsuke.toml");
+    let mut settings = Settings::load(Some(&path)).expect("settings");
+    // Everybody is new here.
+    settings.review.qa_learner_rate = 0.0;
+    settings
 }
 
 impl DeskSite {
@@ -60,6 +63,15 @@ impl DeskSite {
     pub async fn sampling_all() -> Self {
         let mut settings = settings();
         (settings.review.qa_accepted_rate, settings.review.qa_decided_rate) = (1.0, 1.0);
+        Self::with(settings).await
+    }
+
+    /// QA looks at everything that somebody decided of whose decisions fewer than `looks` were looked at, and at
+    /// nothing else.
+    pub async fn sampling_learners(looks: u64) -> Self {
+        let mut settings = settings();
+        (settings.review.qa_accepted_rate, settings.review.qa_decided_rate) = (0.0, 0.0);
+        (settings.review.qa_learner_rate, settings.review.qa_learner_looks) = (1.0, looks);
         Self::with(settings).await
     }
 

@@ -614,5 +614,9 @@ async fn a_key_whose_answer_is_known_measures_a_person_and_decides_nothing() {
     assert_eq!(site.count("select count(*) from hand where account = 'k3'").await, 0, "and no hand in it");
     assert_eq!(third.claim(&[]), Value::Null, "once");
     let keyers = supervisor.get("/api/v1/keyers").json();
-    assert_eq!(keyers["keyers"], json!([{ "account": "k3", "answered": 1, "wrong": 1, "bounds": null }]));
+    let (one, none) = (
+        json!({ "fields": 1, "wrong": 1, "bounds": null }),
+        json!({ "fields": 0, "wrong": 0, "bounds": null }),
+    );
+    assert_eq!(keyers["keyers"], json!([{ "account": "k3", "known": one, "decided": none }]));
 }

@@ -131,6 +131,28 @@ async fn nobody_looks_at_what_they_decided() {
     assert_eq!(site.count("select count(*) from qa_judgement where outcome = 'own_slip'").await, 1);
     assert_eq!(site.count("select count(*) from field_decision where manner = 'qa'").await, 0);
     assert_eq!(learned(&site).await, [("phone".to_owned(), "0451234567".to_owned())], "not the slip");
+    let keyers = site.person("s1", Role::Supervisor).await.get("/api/v1/keyers").json()["keyers"].clone();
+    let decided = json!({ "fields": 1, "wrong": 0, "bounds": null });
+    assert_eq!((&keyers[0]["account"], &keyers[0]["decided"]), (&json!("k1"), &decided));
+}
+
+/// Of somebody whose decisions were hardly looked at more are drawn than of others.
+#[tokio::test(flavor = "multi_thread")]
+async fn more_is_drawn_of_whom_little_is_known_of() {
+    let site = DeskSite::sampling_learners(1).await;
+    let (qa, keyer) = (site.person("q1", Role::Qa).await, site.person("k1", Role::Keyer).await);
+    for (serial, drawn) in [(1, 1), (2, 1)] {
+        site.capture(application(serial), &[("phone", "0451234567", 0.6)]).await;
+        let task = keyer.claim(&[]);
+        assert_eq!(keyer.submit(&task, &[("phone", "0451234567")]).status, 200);
+        draw(&site).await;
+        assert_eq!(site.count("select count(*) from qa_sample").await, drawn);
+        if serial == 1 {
+            let sample = qa.claim(&[]);
+            let look = json!({ "outcome": "value", "text": "0451234567" });
+            assert_eq!(call(&qa, &sample, "look", look).status, 200);
+        }
+    }
 }
 
 /// Of the phone: fewer than 0.14 % of what is accepted is wrong.
@@ -188,6 +210,9 @@ async fn errors_beyond_its_promise_revoke_the_certificate_and_workers_keep_to_it
     assert_eq!(rates["rates"][0]["promised"], 0.0014);
     assert_eq!((&rates["days"][0]["by_machine"], &rates["days"][0]["judged"]), (&json!(true), &json!(2)));
     assert_eq!(site.count("select count(*) from event where kind = 'certificate.revoked'").await, 1);
+    // QA decided two of the three; the third would be paid by what it accepted.
+    let held = "select count(*) from payment_stop where reason = 'certificate' and lifted_at is null";
+    assert_eq!(site.count(held).await, 1);
 
     // A worker that scored before it heard of it scores again.
     let (certificate, tally) = (certificate(), Tally::default());

@@ -10,7 +10,7 @@ use super::super::crop::{self, Crop};
 use crate::geometry::{Affine, Millimetres, PointMm, RectMm};
 
 /// Lines are looked for at this resolution: print of 1.2 mm, the smallest on cards, has 7 pixels.
-const FIND_DPI: f64 = 150.0;
+pub(super) const FIND_DPI: f64 = 150.0;
 
 /// Ink is this much darker than the mean of what lies around it, in gray levels: copies may be faint.
 const DARKER: u32 = 16;
@@ -128,7 +128,8 @@ pub(super) struct Found {
     pub pieces: Vec<RectMm>,
 }
 
-/// The lines of print inside `region`, but for what lies in `printed`: the form's own.
+/// The lines of print inside `region`, but for what lies in `printed`: the form's own. The page need be no finer than
+/// [`FIND_DPI`].
 pub(super) fn find(page: &GrayImage, map: &Affine, region: RectMm, printed: &[RectMm]) -> Found {
     let mut crop = crop::cut(page, map, region, FIND_DPI);
     let paper = super::super::box_lines::median(&crop.gray);

@@ -19,7 +19,7 @@ use image::GrayImage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ReadError, Readers};
+use super::{ReadError, Readers, crop};
 use crate::form::{FormPage, Piece, Printed, Symbology};
 use crate::geometry::{Affine, Millimetres, PointMm, PointPx, RectMm};
 use crate::identify::{self, Symbol};
@@ -126,8 +126,9 @@ pub fn read_copies(
     let mut copies = Copies::default();
     copies.take_symbols(symbols, &surface.map);
     let mut room = MOST_LINES;
+    let (coarse, onto) = crop::reduced(page, &surface.map, lines::FIND_DPI);
     for region in std::mem::take(&mut surface.regions) {
-        let found = lines::find(page, &surface.map, region, &surface.printed);
+        let found = lines::find(&coarse, &onto, region, &surface.printed);
         let read = read_lines(page, &surface.map, &found, &mut room, readers)?;
         let read: Vec<Line> = read.into_iter().filter(|line| !surface.is_printed(&line.text)).collect();
         if let Sheet::Loose { titles, .. } = sheet
@@ -274,10 +275,12 @@ fn read_lines(
     readers: &Readers,
 ) -> Result<Vec<Line>, ReadError> {
     let unread = |place: &Place| Line { place: *place, text: String::new(), confidence: 0.0, least: 0.0 };
-    let Some(readers) = &readers.lines else { return Ok(found.lines.iter().map(unread).collect()) };
+    let Some(model) = readers.lines.as_ref().and_then(|lines| lines.copies.as_ref()) else {
+        return Ok(found.lines.iter().map(unread).collect());
+    };
     let read = |places: &[Place]| -> Result<Vec<Line>, ReadError> {
         let pictures: Vec<GrayImage> = places.iter().map(|place| place.cut(page, map)).collect();
-        let characters = readers.model.characters(&pictures)?;
+        let characters = model.characters(&pictures)?;
         let line = |(place, characters): (&Place, Vec<super::CharacterReading>)| {
             let sum: f64 = characters.iter().map(|character| character.confidence).sum();
             let confidence = sum / characters.len().max(1) as f64;
@@ -290,18 +293,26 @@ fn read_lines(
     let count = found.lines.len().min(*room);
     *room -= count;
     let (places, further) = found.lines.split_at(count);
-    let mut lines = read(places)?;
-    if legibility(&lines) < UPRIGHT {
-        let mut longest: Vec<usize> = (0..lines.len()).collect();
-        longest.sort_by(|&a, &b| places[b].length.total_cmp(&places[a].length));
-        longest.truncate(TELLING_LINES);
-        let telling: Vec<Line> = longest.iter().map(|&line| lines[line].clone()).collect();
-        let turned: Vec<Place> = longest.iter().map(|&line| places[line].turned()).collect();
-        if legibility(&read(&turned)?) > legibility(&telling) {
-            let turned: Vec<Place> = places.iter().rev().map(Place::turned).collect();
-            lines = read(&turned)?;
+    // The longest tell which way up all of them are read.
+    let mut order: Vec<usize> = (0..places.len()).collect();
+    order.sort_by(|&a, &b| places[b].length.total_cmp(&places[a].length));
+    let (longest, others) = order.split_at(order.len().min(TELLING_LINES));
+    let upright = |chosen: &[usize]| -> Vec<Place> { chosen.iter().map(|&line| places[line]).collect() };
+    let turned =
+        |chosen: &[usize]| -> Vec<Place> { chosen.iter().map(|&line| places[line].turned()).collect() };
+    let mut lines = read(&upright(longest))?;
+    let on_its_head = match legibility(&lines) < UPRIGHT {
+        true => Some(read(&turned(longest))?).filter(|turned| legibility(turned) > legibility(&lines)),
+        false => None,
+    };
+    match on_its_head {
+        Some(read_turned) => {
+            lines = read_turned;
+            lines.extend(read(&turned(others))?);
         }
+        None => lines.extend(read(&upright(others))?),
     }
+    lines.sort_by(|a, b| a.place.middle().1.total_cmp(&b.place.middle().1));
     lines.extend(further.iter().map(unread));
     Ok(lines)
 }

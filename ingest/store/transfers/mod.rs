@@ -19,7 +19,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use super::error::{corrupt, query};
 use super::events::{self, EventKind};
 use super::objects::SealFailure;
-use super::{Database, StoreError};
+use super::{Database, StoreError, revocations};
 use crate::application_id::ApplicationId;
 use crate::export::{self, NameError, TransferError};
 use crate::review::AccountName;
@@ -45,6 +45,10 @@ pub enum TransferFault {
     /// The profile has changed since.
     #[error("the payee of application {application}: {source}; withdraw the transfer and propose another")]
     Payee { application: ApplicationId, source: NameError },
+    #[error(
+        "a certificate was revoked, and those who would be paid by what it accepted are still being stopped by the review desk; try again in some minutes"
+    )]
+    RevocationPending,
     #[error("{reason}; withdraw the transfer and propose another")]
     Stopped { reason: String },
     #[error(
@@ -55,6 +59,14 @@ pub enum TransferFault {
     NotSealed { transfer: i64, number: i32, source: std::io::Error },
     #[error("file {number} of transfer {transfer} does not open: {source}")]
     NotOpened { transfer: i64, number: i32, source: SealFailure },
+}
+
+/// Nobody is paid before those are stopped whom a revoked certificate would pay.
+async fn revocations_are_kept(connection: &mut PgConnection) -> Result<(), TransferFault> {
+    match revocations::are_kept(connection).await? {
+        true => Ok(()),
+        false => Err(TransferFault::RevocationPending),
+    }
 }
 
 /// Lets a proposed transfer go: its households can be proposed again. Maker or checker may do so.

@@ -8,7 +8,7 @@ use super::super::applications::application_id;
 use super::super::error::{corrupt, query};
 use super::super::events::{self, EventKind};
 use super::super::{Database, StoreError};
-use super::{TransferFault, number, payers, stopped, subject};
+use super::{TransferFault, number, payers, revocations_are_kept, stopped, subject};
 use crate::application_id::ApplicationId;
 use crate::export::{BankProfile, NameError, PartyName, TransferError, Yen, is_business_day};
 use crate::kana::ZenginName;
@@ -47,6 +47,7 @@ pub async fn propose(
         .await
         .map_err(&doing)?;
     payers::may_pay(&mut transaction, maker).await?;
+    revocations_are_kept(&mut transaction).await?;
     let payable = payable(&mut transaction).await?;
     let mut refused = Vec::new();
     let (mut ids, mut total) = (Vec::with_capacity(payable.len()), 0);

@@ -9,7 +9,9 @@ use super::super::error::{corrupt, query};
 use super::super::events::{self, EventKind};
 use super::super::objects::KeyRing;
 use super::super::{Database, StoreError};
-use super::{TransferFault, decide, files, lock_proposed, number, payers, stopped, subject};
+use super::{
+    TransferFault, decide, files, lock_proposed, number, payers, revocations_are_kept, stopped, subject,
+};
 use crate::bank_account::{AccountNumber, AccountType, BankAccount};
 use crate::digest::Sha256;
 use crate::export::{BankProfile, PartyName, Payment, TransferFile, Yen, verify, write_files};
@@ -37,6 +39,7 @@ pub async fn approve(
     let mut transaction = database.begin().await?;
     let proposal = lock_proposed(&mut transaction, transfer).await?;
     payers::may_pay(&mut transaction, checker).await?;
+    revocations_are_kept(&mut transaction).await?;
     if proposal.maker == checker.as_str() {
         return Err(TransferFault::SamePerson(checker.clone()));
     }
