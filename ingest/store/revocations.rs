@@ -184,8 +184,9 @@ pub async fn stop_households(
                 record -> 'provenance' ->> 'certificate' = $1 and exists (
                     select from json_each(record -> 'fields') as field (name, reading)
                     where reading ->> 'disposition' in ('accepted', 'blank')
-                      and not exists (select from field_decision
-                                      where capture_id = capture.id and field_decision.field = name)) as rests
+                      and not exists (select from field_decision as decision
+                                      where decision.application_id = capture.application_id
+                                        and decision.field = name and decision.capture_id = capture.id)) as rests
          from capture where erased_at is null and ($2::uuid is null or id > $2::uuid) order by id limit $3",
     )
     .bind(certificate.to_string())
