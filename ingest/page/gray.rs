@@ -27,6 +27,32 @@ pub(crate) fn otsu(histogram: &[u32; 256]) -> u8 {
     threshold
 }
 
+/// Each pixel the mean of `factor` × `factor` pixels (1 to 256); what is left over at the right and the bottom is
+/// left out.
+pub(crate) fn reduced(gray: &GrayImage, factor: u32) -> GrayImage {
+    // Sums of 256 grays fit in the 16 bits that columns are summed in.
+    let factor = factor.clamp(1, 256) as usize;
+    let (width, height) = (gray.width() as usize / factor, gray.height() as usize / factor);
+    let stride = gray.width() as usize;
+    let area = (factor * factor) as u32;
+    let mut small = Vec::with_capacity(width * height);
+    let mut columns = vec![0u16; width * factor];
+    for y in 0..height {
+        columns.fill(0);
+        for row in 0..factor {
+            let pixels = &gray.as_raw()[(y * factor + row) * stride..][..width * factor];
+            for (sum, &value) in columns.iter_mut().zip(pixels) {
+                *sum += u16::from(value);
+            }
+        }
+        small.extend(columns.chunks_exact(factor).map(|sums| {
+            let sum: u32 = sums.iter().map(|&sum| u32::from(sum)).sum();
+            ((sum + area / 2) / area) as u8
+        }));
+    }
+    GrayImage::from_raw(width as u32, height as u32, small).unwrap_or_default()
+}
+
 /// The gray at a point between pixels, linear in both directions; white outside.
 pub(crate) fn sample(picture: &GrayImage, at: PointPx) -> f64 {
     let (x, y) = (at.x - 0.5, at.y - 0.5);

@@ -2,6 +2,8 @@
 
 use image::GrayImage;
 
+use super::gray::reduced;
+
 /// The longer side of an overview, in pixels: about 75 dpi on A4, where a pen's stroke is still
 /// two pixels wide.
 const LONG_SIDE: u32 = 900;
@@ -32,10 +34,9 @@ pub(super) struct Overview {
 impl Overview {
     pub(super) fn of(gray: &GrayImage) -> Self {
         let (wide, high) = gray.dimensions();
-        // Sums of 256 grays fit in the 16 bits that columns are summed in.
-        let factor = wide.max(high).div_ceil(LONG_SIDE).clamp(1, 256) as usize;
-        let (width, height) = (wide as usize / factor, high as usize / factor);
-        let small = reduced(gray, factor, width, height);
+        let small = reduced(gray, wide.max(high).div_ceil(LONG_SIDE));
+        let (width, height) = (small.width() as usize, small.height() as usize);
+        let small = small.into_raw();
         let mut ink = vec![false; small.len()];
         let border = |length: usize| (length as f64 * BORDER_SHARE).ceil() as usize;
         let (side, end) = (border(width), border(height));
@@ -82,28 +83,6 @@ impl Overview {
         let ink = self.ink.iter().filter(|&&ink| ink).count();
         if all == 0.0 { 0.0 } else { ink as f64 / all }
     }
-}
-
-/// Each pixel the mean of `factor` × `factor` pixels.
-fn reduced(gray: &GrayImage, factor: usize, width: usize, height: usize) -> Vec<u8> {
-    let stride = gray.width() as usize;
-    let area = (factor * factor) as u32;
-    let mut small = Vec::with_capacity(width * height);
-    let mut columns = vec![0u16; width * factor];
-    for y in 0..height {
-        columns.fill(0);
-        for row in 0..factor {
-            let pixels = &gray.as_raw()[(y * factor + row) * stride..][..width * factor];
-            for (sum, &value) in columns.iter_mut().zip(pixels) {
-                *sum += u16::from(value);
-            }
-        }
-        small.extend(columns.chunks_exact(factor).map(|sums| {
-            let sum: u32 = sums.iter().map(|&sum| u32::from(sum)).sum();
-            ((sum + area / 2) / area) as u8
-        }));
-    }
-    small
 }
 
 fn remove_streaks(ink: &mut [bool], width: usize, height: usize) {

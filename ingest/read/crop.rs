@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use image::{GrayImage, Luma};
 
 use crate::geometry::{Affine, Millimetres, PointMm, PointPx, RectMm, RectPx};
+use crate::page::gray;
 
 /// A piece of a page.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,24 +104,10 @@ pub fn reduced<'a>(page: &'a GrayImage, map: &Affine, dpi: f64) -> (Cow<'a, Gray
     if factor < 2 {
         return (Cow::Borrowed(page), *map);
     }
-    let (width, height) = (page.width() / factor, page.height() / factor);
-    let side = factor as usize;
-    let mut levels = Vec::with_capacity((width * height) as usize);
-    let mut sums = vec![0u32; width as usize];
-    for rows in page.as_raw().chunks_exact(page.width() as usize * side) {
-        sums.fill(0);
-        for row in rows.chunks_exact(page.width() as usize) {
-            for (sum, levels) in sums.iter_mut().zip(row.chunks_exact(side)) {
-                *sum += levels.iter().map(|&level| u32::from(level)).sum::<u32>();
-            }
-        }
-        let count = factor * factor;
-        levels.extend(sums.iter().map(|sum| ((sum + count / 2) / count) as u8));
-    }
     let by = f64::from(factor);
     let Affine { a, b, c, d, e, f } = *map;
     let map = Affine { a: a / by, b: b / by, c: c / by, d: d / by, e: e / by, f: f / by };
-    (Cow::Owned(GrayImage::from_raw(width, height, levels).unwrap_or_default()), map)
+    (Cow::Owned(gray::reduced(page, factor)), map)
 }
 
 /// Points on a page at equal steps; (0.5, 0.5) is the centre of the first pixel.

@@ -1,7 +1,7 @@
 //! PP-OCRv6 small, a line recogniser with a CTC output: one line of print or handwriting to text.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use image::GrayImage;
 use image::imageops::FilterType;
@@ -40,7 +40,6 @@ pub(super) struct LineModel {
     characters: Vec<String>,
     /// Class by character.
     index: HashMap<char, usize>,
-    path: PathBuf,
 }
 
 /// An alphabet as the model knows it.
@@ -69,7 +68,7 @@ impl LineModel {
             characters.next().filter(|_| characters.next().is_none()).map(|character| (character, class))
         };
         let index = characters.iter().enumerate().filter_map(single).collect();
-        Ok(Self { network, characters, index, path: path.to_owned() })
+        Ok(Self { network, characters, index })
     }
 
     /// The classes that stand for the characters of `alphabet`.
@@ -98,8 +97,7 @@ impl LineModel {
         })
     }
 
-    /// The likeliest characters of many upright lines, each as [`Self::likeliest`] has them. Lines of
-    /// like width go through the network together, which takes less time than one after another.
+    /// The likeliest characters of many upright lines, each as [`Self::likeliest`] has them.
     pub fn characters(&self, lines: &[GrayImage]) -> Result<Vec<Vec<CharacterReading>>, ReadError> {
         let mut order: Vec<usize> = (0..lines.len()).collect();
         let width = |line: usize| scaled_width(&lines[line]).max(MIN_WIDTH);
@@ -133,11 +131,10 @@ impl LineModel {
     ) -> Result<T, ReadError> {
         let shape = [lines.len(), CHANNELS, HEIGHT as usize, width as usize];
         let known = self.characters.len();
-        let checked = self.network.run(input_of(lines, width), shape, |output| match output.classes {
+        self.network.run(input_of(lines, width), shape, |output| match output.classes {
             classes if classes == known => Ok(take(output)),
             classes => Err(format!("it has {classes} classes, its dictionary {known}")),
-        })?;
-        checked.map_err(|message| ReadError::Unusable { path: self.path.clone(), message })
+        })
     }
 
     /// The likeliest characters of a line, left to right, step by step (greedily): a run of the

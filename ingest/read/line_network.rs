@@ -50,12 +50,12 @@ impl LineNetwork {
     }
 
     /// Runs over pictures, NCHW [pictures, 3, height, width], values -1 (black) to 1 (white), and gives what `take`
-    /// makes of the output.
+    /// makes of the output, or its complaint.
     pub fn run<T>(
         &self,
         pictures: Vec<f32>,
         shape: [usize; 4],
-        take: impl FnOnce(Output<'_>) -> T,
+        take: impl FnOnce(Output<'_>) -> Result<T, String>,
     ) -> Result<T, ReadError> {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = run(&mut session, pictures, shape, take);
@@ -67,7 +67,7 @@ fn run<T>(
     session: &mut Session,
     pictures: Vec<f32>,
     shape: [usize; 4],
-    take: impl FnOnce(Output<'_>) -> T,
+    take: impl FnOnce(Output<'_>) -> Result<T, String>,
 ) -> Result<T, String> {
     let text = |error: ort::Error| error.to_string();
     let input = Tensor::from_array((shape, pictures)).map_err(text)?;
@@ -75,7 +75,7 @@ fn run<T>(
     let (shape, posteriors) = outputs[0].try_extract_tensor::<f32>().map_err(text)?;
     let &[_, steps, classes] = &**shape else { return Err("its output is not three-dimensional".into()) };
     let size = |size: i64| usize::try_from(size).map_err(|_| format!("its output has a side of {size}"));
-    Ok(take(Output { steps: size(steps)?, classes: size(classes)?, posteriors }))
+    take(Output { steps: size(steps)?, classes: size(classes)?, posteriors })
 }
 
 /// On the caller's thread; pictures differ in width, so that a plan of memory by shape would only grow.

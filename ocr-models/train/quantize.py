@@ -1,4 +1,4 @@
-"""PP-OCRv6 small (vendor/, as scripts/setup fetches it) to ../lines.onnx: a third of the work a line.
+"""PP-OCRv6 small (vendor/, as scripts/setup fetches it) to ../lines.onnx: half the time a line.
 
 1. Characters that no Japanese keyboard writes are left out of the last layer: what cannot be written on
    a form need not be told apart from what can.

@@ -427,18 +427,15 @@ mod tests {
     fn a_dashed_frame_is_no_line_and_a_dash_in_a_line_stays() {
         let (mut gray, map) = page(0.0);
         // Dashes of 1.5 × 0.3 mm every 2.5 mm across the page, and one between two blocks of the line.
-        let mut dash = |x: u32, y: u32| {
+        let dash = |gray: &mut GrayImage, x: u32, y: u32| {
             (0..12).for_each(|dx| (0..3).for_each(|dy| gray.put_pixel(x + dx, y + dy, Luma([90]))));
         };
-        (0..40).for_each(|place| dash(place * 20, 300));
+        (0..40).for_each(|place| dash(&mut gray, place * 20, 300));
         let region = RectMm { x: 0.0, y: 0.0, w: 100.0, h: 100.0 };
         let before = find(&gray, &map, region, &[]).lines;
         assert_eq!(before.iter().map(|line| line.tall).collect::<Vec<_>>(), [12]);
-        let mut dash = |x: u32, y: u32| {
-            (0..12).for_each(|dx| (0..3).for_each(|dy| gray.put_pixel(x + dx, y + dy, Luma([90]))));
-        };
         // Behind the last block, which ends at 48.2 mm of the line.
-        dash((25 + 49) * 8 - 2, 399);
+        dash(&mut gray, (25 + 49) * 8 - 2, 399);
         let with_dash = find(&gray, &map, region, &[]).lines;
         assert_eq!(with_dash.iter().map(|line| line.tall).collect::<Vec<_>>(), [12]);
         assert!(with_dash[0].length > before[0].length + 1.5, "{with_dash:?}");
