@@ -69,7 +69,7 @@ fn main() -> anyhow::Result<()> {
         let begun = Instant::now();
         let copies = read::read_copies(&page::without_streaks(&image.gray), sheet, &look.symbols, &readers)?;
         tally.milliseconds.push(begun.elapsed().as_secs_f64() * 1e3);
-        read::black_out(&mut image, &copies.black);
+        read::black_out(&mut image, copies.black.iter().map(|place| &place.corners));
         let stayed = tally.page(truth, &image, &copies.seen);
         if let (true, Some(into)) = (stayed, arguments.get(2)) {
             save(&image, Path::new(into), truth)?;

@@ -11,7 +11,7 @@ use crate::form::{FormPage, Forms};
 use crate::identify::{self, Identification, Identity, Symbol, SymbolFinder};
 use crate::page::{self, Quality, Registration};
 use crate::publish::EncodedImage;
-use crate::read::{self, CopiesSeen, CroppedReading};
+use crate::read::{self, CopiesSeen, Covered, CroppedReading};
 use crate::settings::Settings;
 
 /// What is seen of a page before it is read.
@@ -65,6 +65,17 @@ pub struct PageRead {
     pub readings: Vec<CroppedReading>,
     /// None where the page was not searched for copies.
     pub copies: Option<CopiesSeen>,
+    /// Where something was blacked out that could not be told.
+    pub unmasked: Option<Unmasked>,
+}
+
+/// The page as it is published, but that only numbers which were found are black on it: for the person who
+/// says what else must be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unmasked {
+    pub picture: EncodedImage,
+    /// All that is black on the published image, in its pixels.
+    pub areas: Vec<Covered>,
 }
 
 /// Looks at a page: its quality, its symbols, whose it is and where the form lies on it. `given` is what a

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use image::{GrayImage, RgbImage};
 
+use crate::geometry::PointPx;
+
 /// How stored pixels have to be moved to stand upright: mirrored left to right first (where
 /// `mirrored`), then turned clockwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +59,19 @@ impl Turn {
         let (width, height) = self.size(image.dimensions());
         let pixels = self.moved::<3>(image.as_raw(), image.dimensions());
         Cow::Owned(RgbImage::from_raw(width, height, pixels).expect("a turn keeps every pixel"))
+    }
+
+    /// Where a point of an image of that size lies after the turn.
+    pub fn point(self, point: PointPx, size: (u32, u32)) -> PointPx {
+        let (width, height) = (f64::from(size.0), f64::from(size.1));
+        let x = if self.mirrored { width - point.x } else { point.x };
+        let (x, y) = match self.quarters {
+            0 => (x, point.y),
+            1 => (height - point.y, x),
+            2 => (width - x, height - point.y),
+            _ => (point.y, width - x),
+        };
+        PointPx { x, y }
     }
 
     /// Width and height after the turn.
@@ -118,6 +133,17 @@ mod tests {
         assert_eq!(Turn::clockwise(270).gray(&sample()).into_owned(), imageops::rotate270(&sample()));
         let colour = RgbImage::from_fn(33, 65, |x, y| image::Rgb([x as u8, y as u8, 9]));
         assert_eq!(Turn::clockwise(90).rgb(&colour).into_owned(), imageops::rotate90(&colour));
+    }
+
+    #[test]
+    fn a_point_goes_where_its_pixel_goes() {
+        for tag in 1..=8 {
+            let turn = Turn::from_orientation_tag(tag);
+            let marked = GrayImage::from_fn(7, 4, |x, y| image::Luma([u8::from((x, y) == (5, 1))]));
+            let turned = turn.gray(&marked).into_owned();
+            let PointPx { x, y } = turn.point(PointPx { x: 5.5, y: 1.5 }, (7, 4));
+            assert_eq!(turned.get_pixel(x as u32, y as u32).0, [1], "tag {tag}");
+        }
     }
 
     #[test]

@@ -181,6 +181,7 @@ async fn workers_that_publish_at_the_same_time_count_every_reading() {
                         lease,
                         pages: Vec::new(),
                         captures: Vec::new(),
+                        masks: Vec::new(),
                         expected: Default::default(),
                     };
                     reading.blank();

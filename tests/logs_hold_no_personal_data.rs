@@ -210,4 +210,9 @@ fn numbers_that_must_not_be_kept_are_kept_nowhere() {
         with_number += 1;
     }
     assert!(with_number >= 3 && numbers >= 4, "{with_number} {numbers}");
+    // Without keys of one's own nobody is asked what must be black.
+    assert!(
+        !Path::new(&path("data/objects/unmasked")).exists(),
+        "a picture without what is in doubt is there"
+    );
 }

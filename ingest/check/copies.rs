@@ -3,44 +3,14 @@
 
 use super::{CheckedPage, Defect, Finding, FindingCode, Severity};
 use crate::form::Form;
-use crate::read::{CopiesSeen, CopyKind};
+use crate::read::{CopiesSeen, CopyKind, MaskedByHand};
 
 /// Findings about the copies on the capture's pages. Of a page that is missing or was not registered
 /// others tell.
 pub(super) fn copies(form: &Form, pages: &[CheckedPage<'_>]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let seen = pages.iter().filter_map(|page| Some((page.identity.page, page.copies?)));
-    for (number, copies) in seen {
-        if copies.removed > 0 {
-            let finding = Finding::new(
-                FindingCode::SensitiveNumberRemoved,
-                Severity::Info,
-                format!(
-                    "page {number}: {} places with a number that must not be kept were blacked out",
-                    copies.removed
-                ),
-                format!(
-                    "{number}ページ目の写しに保管してはならない番号があり、{}か所を黒塗りしました。原本も塗りつぶしてください",
-                    copies.removed
-                ),
-            );
-            findings.push(finding.of_defect(Defect::D20));
-        }
-        if copies.doubtful + copies.hidden > 0 {
-            let count = copies.doubtful + copies.hidden;
-            let finding = Finding::new(
-                FindingCode::CopyBlackedOut,
-                Severity::Warning,
-                format!(
-                    "page {number}: {count} places were blacked out, because they could not be read; look at the paper"
-                ),
-                format!(
-                    "{number}ページ目の写しに判読できない箇所があり、{count}か所を黒塗りしました。原本を確認してください"
-                ),
-            );
-            findings.push(finding.of_defect(Defect::D20));
-        }
-    }
+    findings.extend(seen.flat_map(|(number, copies)| blacked_out(number, copies)));
     let has_places = |number: u32| form.page(number).is_some_and(|page| !page.copy_areas().is_empty());
     let for_copies = pages.iter().filter(|page| page.registered && has_places(page.identity.page));
     let searched: Vec<&CopiesSeen> = for_copies.filter_map(|page| page.copies).collect();
@@ -49,6 +19,57 @@ pub(super) fn copies(form: &Form, pages: &[CheckedPage<'_>]) -> Vec<Finding> {
         findings.extend(proofs(&kinds.collect::<Vec<_>>()));
     }
     findings
+}
+
+/// Findings about what was blacked out on a page. Where a person has looked at it, nobody need look at the
+/// paper any more, unless all of the page is black.
+pub(crate) fn blacked_out(number: u32, copies: &CopiesSeen) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if copies.removed > 0 {
+        findings.push(Finding::new(
+            FindingCode::SensitiveNumberRemoved,
+            Severity::Info,
+            format!(
+                "page {number}: {} places with a number that must not be kept were blacked out",
+                copies.removed
+            ),
+            format!(
+                "{number}ページ目の写しに保管してはならない番号があり、{}か所を黒塗りしました。原本も塗りつぶしてください",
+                copies.removed
+            ),
+        ));
+    }
+    let count = copies.doubtful + copies.hidden;
+    let (severity, message, ja) = match copies.by_hand {
+        _ if count == 0 => return of_d20(findings),
+        None => (
+            Severity::Warning,
+            format!(
+                "page {number}: {count} places were blacked out, because they could not be read; look at the paper"
+            ),
+            format!(
+                "{number}ページ目の写しに判読できない箇所があり、{count}か所を黒塗りしました。原本を確認してください"
+            ),
+        ),
+        Some(MaskedByHand { whole: true, .. }) => (
+            Severity::Warning,
+            format!("page {number}: a person blacked out all of it; look at the paper"),
+            format!("{number}ページ目は担当者が全面を黒塗りしました。原本を確認してください"),
+        ),
+        Some(MaskedByHand { places, .. }) => (
+            Severity::Info,
+            format!(
+                "page {number}: a person looked at what could not be read, and left {places} places black"
+            ),
+            format!("{number}ページ目の写しの判読できない箇所は担当者が確認しました（黒塗りは{places}か所）"),
+        ),
+    };
+    findings.push(Finding::new(FindingCode::CopyBlackedOut, severity, message, ja));
+    of_d20(findings)
+}
+
+fn of_d20(findings: Vec<Finding>) -> Vec<Finding> {
+    findings.into_iter().map(|finding| finding.of_defect(Defect::D20)).collect()
 }
 
 /// What is missing of the two proofs that an application needs, by what was copied.

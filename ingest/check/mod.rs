@@ -21,6 +21,7 @@ pub use account::{
     ACCOUNT_NUMBER, ACCOUNT_ROUTE, ACCOUNT_TYPE, Account, BANK_CODE, BANK_NAME, BRANCH_CODE, BRANCH_NAME,
     Route, YUCHO_NUMBER, YUCHO_SYMBOL, account,
 };
+pub(crate) use copies::blacked_out;
 pub use finding::{Defect, Finding, FindingCode, Severity};
 pub use holder::{HolderCase, compare};
 pub use household::{ALIASES, APPLICATION_DATE, HOLDER, SIGNATURE};

@@ -152,7 +152,8 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<Copied> {
     let (from, to) = (LocalDirectory::open(from)?, LocalDirectory::open(to)?);
     super::runtime()?.block_on(async {
         let mut copied = Copied::default();
-        for kind in ObjectKind::ALL {
+        // What is kept for a short time only must not live longer in a backup.
+        for kind in ObjectKind::ALL.into_iter().filter(|&kind| kind != ObjectKind::Unmasked) {
             let mut last = None;
             loop {
                 let keys = from.list(kind, last.as_ref(), CHUNK).await?;

@@ -16,7 +16,7 @@ use crate::identify::Identity;
 use crate::pipeline::{KnownApplication, PageLook, PageRead};
 
 /// Raised whenever a message changes its meaning or its bytes.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;
 
 /// The longest message. A page at the default limit of 150 megapixels is below 100 MB as a JPEG of
 /// quality 75, in colour and full of noise.
@@ -267,6 +267,7 @@ mod tests {
             image: EncodedImage { format: ImageFormat::Png, bytes: vec![7; 100_000] },
             readings: Vec::new(),
             copies: None,
+            unmasked: None,
         };
         let response = Response::Read(Box::new(read));
         let bytes = encode(&response).expect("short");
@@ -280,6 +281,6 @@ mod tests {
         assert_eq!(decode_hello(&body).expect("the same build"), hello.loaded);
         hello.protocol += 1;
         let body = postcard::to_stdvec(&hello).expect("memory");
-        assert!(matches!(decode_hello(&body), Err(ProtocolError::Version { found: 4 })));
+        assert!(matches!(decode_hello(&body), Err(ProtocolError::Version { found: 5 })));
     }
 }

@@ -20,6 +20,7 @@ use crate::store::applications::{self, ApplicationState, ApplicationVersion};
 use crate::store::captures::{CaptureId, CaptureState, RecordObject};
 use crate::store::drift::{self, Watch};
 use crate::store::jobs::Lease;
+use crate::store::masking::PageMask;
 use crate::store::pages::{PageOutcome, PageState};
 use crate::store::publish::{CaptureChange, CaptureWrite, Extent, Publication, Published, commit};
 use crate::store::scans::Scan;
@@ -118,12 +119,14 @@ impl Worker {
         let outcomes = outcomes(pages, captured, &capture_of_page);
         let expected: BTreeMap<ApplicationId, ApplicationVersion> =
             states.iter().map(|(&id, state)| (id, state.version)).collect();
+        let masks: Vec<PageMask> = pages.iter().filter_map(|page| page.mask.clone()).collect();
         let seen = || pages.iter().filter_map(|page| page.copies.as_ref());
         let sensitive = seen().any(CopiesSeen::is_sensitive).then(|| self.sensitive_originals_kept());
         let publication = Publication {
             lease,
             sensitive,
             blacked_out: seen().map(CopiesSeen::blacked_out).sum(),
+            masks: &masks,
             actor: &self.name,
             scan,
             pages: &outcomes,
@@ -154,7 +157,7 @@ impl Worker {
 
     /// For how long an original with numbers that must not be kept is there: not at all where whoever
     /// reads the store's disks could read it.
-    fn sensitive_originals_kept(&self) -> Duration {
+    pub(super) fn sensitive_originals_kept(&self) -> Duration {
         match self.objects.encrypts_with() {
             Some(_) => self.settings.objects.sensitive_originals,
             None => Duration::ZERO,

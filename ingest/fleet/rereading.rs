@@ -51,7 +51,7 @@ impl Worker {
         let blame = |source| WorkError::Reader { file: scan.file.clone(), page: index + 1, source };
         reader.open(&original.file, &scan.file).await.map_err(blame)?;
         let look = reader.look_as(*index, Some(given.clone())).await.map_err(blame)?;
-        let page = self.read_looked_at(&mut reader, look).await.map_err(|error| error.of(blame))?;
+        let page = self.read_looked_at(&mut reader, scan.id, look).await.map_err(|error| error.of(blame))?;
         reader.close().await.map_err(blame)?;
         let groups = group_pages(identity(&page.look).map(|identity| (*index, identity)));
         while self.publish(lease, &scan, std::slice::from_ref(&page), &groups, Extent::AssignedPage).await?

@@ -10,11 +10,15 @@ use crate::digest::Sha256;
 use crate::form::{Form, FormPage, Forms};
 use crate::identify::{Identification, Identity, SymbolFinder};
 use crate::page::{self, Registration};
-use crate::pipeline::{self, KnownApplication, PageLook, PageRead};
+use crate::pipeline::{self, KnownApplication, PageLook, PageRead, Unmasked};
 use crate::publish::{self, registration_for_reading};
-use crate::read::{self, Readers, Sheet};
+use crate::read::{self, Cover, Covered, Readers, Sheet};
 use crate::score::{ScoreFileError, ScoreFiles};
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
+use crate::turn::Turn;
+
+/// A picture that another one is made of must lose less than that one.
+const UNMASKED: settings::Publish = settings::Publish { jpeg_quality: 95 };
 
 pub struct ScanReader {
     settings: Settings,
@@ -117,20 +121,36 @@ impl PageReader for ScanReader {
         };
         let titles: Vec<&str> = self.forms.iter().map(|form| form.title.as_str()).collect();
         let sheet = self.settings.read.copies.then(|| sheet_of_copies(&self.forms, &titles, look));
+        let rotation = look.registration.as_ref().map_or(0, Registration::rotation);
+        let mut unmasked = None;
         let copies = match sheet.flatten() {
             Some(sheet) => {
                 let page = page::without_streaks(&image.gray);
                 let copies = read::read_copies(&page, sheet, &look.symbols, &self.readers)
                     .map_err(|error| failed("unreadable_copies", &error))?;
-                read::black_out(image, &copies.black);
+                // What was found goes first: nobody ever sees it again.
+                let (found, untold): (Vec<Covered>, Vec<Covered>) =
+                    copies.black.iter().partition(|place| place.cover == Cover::Number);
+                read::black_out(image, found.iter().map(|place| &place.corners));
+                if !untold.is_empty() {
+                    let picture = publish::encode(image, rotation, &UNMASKED)
+                        .map_err(|error| failed("not_encoded", &error))?;
+                    let (turn, size) = (Turn::clockwise(rotation), image.gray.dimensions());
+                    let on_picture = |place: &Covered| Covered {
+                        corners: place.corners.map(|corner| turn.point(corner, size)),
+                        ..*place
+                    };
+                    unmasked =
+                        Some(Unmasked { picture, areas: copies.black.iter().map(on_picture).collect() });
+                    read::black_out(image, untold.iter().map(|place| &place.corners));
+                }
                 Some(copies.seen)
             }
             None => None,
         };
-        let rotation = look.registration.as_ref().map_or(0, Registration::rotation);
         let image = publish::encode(image, rotation, &self.settings.publish)
             .map_err(|error| failed("not_encoded", &error))?;
-        Ok(PageRead { image, readings, copies })
+        Ok(PageRead { image, readings, copies, unmasked })
     }
 
     fn close(&mut self) {

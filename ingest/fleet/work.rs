@@ -19,17 +19,18 @@ use crate::digest::Sha256;
 use crate::form::Forms;
 use crate::identify::{Identification, Identity};
 use crate::metrics::{Metrics, ObjectUser, ScanEnd, Stage};
-use crate::pipeline::{KnownApplication, PageLook, PageRead};
+use crate::pipeline::{KnownApplication, PageLook, PageRead, Unmasked};
 use crate::publish::{StoredReading, group_pages};
 use crate::read::CopiesSeen;
 use crate::reference::BankTable;
 use crate::score::Scorer;
 use crate::settings::Settings;
 use crate::store::jobs::{self, Failed, Lease};
+use crate::store::masking::PageMask;
 use crate::store::objects::{ObjectError, ObjectKey, ObjectKind, ObjectStore};
 use crate::store::publish::{Extent, Published};
-use crate::store::scans::{self, Scan};
-use crate::store::{Database, StoreError, register};
+use crate::store::scans::{self, Scan, ScanId};
+use crate::store::{Database, StoreError, register, unmasked_pages};
 
 /// What a worker works with; clones share it.
 #[derive(Clone)]
@@ -261,7 +262,7 @@ impl Worker {
         self.metrics.took(Stage::Open, begun);
         let mut pages = Vec::new();
         for index in 0..count {
-            let page = self.read_page(&mut reader, index).await;
+            let page = self.read_page(&mut reader, scan.id, index).await;
             pages.push(page.map_err(|error| match error.of(blame(index)) {
                 WorkError::Bad { reason, .. } => WorkError::Bad { reason, pages: Some(count) },
                 other => other,
@@ -272,17 +273,23 @@ impl Worker {
         Ok(pages)
     }
 
-    async fn read_page(&self, reader: &mut Reader, index: u32) -> Result<StoredPage, PageError> {
+    async fn read_page(
+        &self,
+        reader: &mut Reader,
+        scan: ScanId,
+        index: u32,
+    ) -> Result<StoredPage, PageError> {
         let begun = Instant::now();
         let look = reader.look(index).await.map_err(PageError::Reader)?;
         self.metrics.took(Stage::Look, begun);
-        self.read_looked_at(reader, look).await
+        self.read_looked_at(reader, scan, look).await
     }
 
     /// The second turn of the talk, and the page's objects.
     pub(super) async fn read_looked_at(
         &self,
         reader: &mut Reader,
+        scan: ScanId,
         look: PageLook,
     ) -> Result<StoredPage, PageError> {
         let index = look.index;
@@ -291,7 +298,7 @@ impl Worker {
             None => None,
         };
         let begun = Instant::now();
-        let PageRead { image, readings, copies } =
+        let PageRead { image, readings, copies, unmasked } =
             reader.read(index, known).await.map_err(PageError::Reader)?;
         self.metrics.took(Stage::Read, begun);
         let begun = Instant::now();
@@ -306,8 +313,32 @@ impl Worker {
         }))
         .await
         .map_err(WorkError::from)?;
+        let mask = match unmasked {
+            Some(unmasked) => self.keep_unmasked(scan, index, unmasked).await?,
+            None => None,
+        };
         self.metrics.took(Stage::Store, begun);
-        Ok(StoredPage { look, image, readings, copies })
+        Ok(StoredPage { look, image, readings, copies, mask })
+    }
+
+    /// Keeps the picture without what could not be told for the person who says what must be black, as long as
+    /// the original: not at all where nothing is encrypted.
+    async fn keep_unmasked(
+        &self,
+        scan: ScanId,
+        index: u32,
+        Unmasked { picture, areas }: Unmasked,
+    ) -> Result<Option<PageMask>, WorkError> {
+        let kept = self.sensitive_originals_kept();
+        if kept.is_zero() {
+            return Ok(None);
+        }
+        let key =
+            ObjectKey::of(ObjectKind::Unmasked, Sha256::of(&picture.bytes), Some(picture.format.extension()));
+        // First of all: whatever becomes of this attempt, the picture goes.
+        unmasked_pages::note(&self.database, scan, index, &key, kept).await?;
+        self.objects.put(&key, &picture.bytes).await?;
+        Ok(Some(PageMask { index, areas, unmasked: key }))
     }
 
     async fn known(&self, id: ApplicationId) -> Result<Option<KnownApplication>, StoreError> {
@@ -337,6 +368,8 @@ pub(super) struct StoredPage {
     pub image: ObjectKey,
     pub readings: Vec<StoredReading>,
     pub copies: Option<CopiesSeen>,
+    /// What people are asked about.
+    pub mask: Option<PageMask>,
 }
 
 pub(super) enum PageError {

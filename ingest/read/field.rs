@@ -93,12 +93,12 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// Around all cells and options of a field.
 /// What the picture of a comb shows, in millimetres on the form.
 pub fn comb_area(field: &Field) -> Option<RectMm> {
     area_of(field).map(|area| area.grown(MARGIN_MM))
 }
 
+/// Around all cells and options of a field.
 fn area_of(field: &Field) -> Option<RectMm> {
     let options = field.options.iter().map(|option| option.area);
     RectMm::around(field.cells.iter().copied().chain(options))

@@ -35,6 +35,7 @@ static ASSETS: &[Asset] = &assets![
     "inquiry.js" "text/javascript; charset=utf-8",
     "keyers.js" "text/javascript; charset=utf-8",
     "login.js" "text/javascript; charset=utf-8",
+    "masking.js" "text/javascript; charset=utf-8",
     "pages.js" "text/javascript; charset=utf-8",
     "plots.js" "text/javascript; charset=utf-8",
     "qa.js" "text/javascript; charset=utf-8",

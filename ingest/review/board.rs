@@ -1,11 +1,14 @@
 //! The supervisor's page: how the work stands, and what came of each batch.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::promise::{Promise, promise};
+use super::switching::{Inspection, JudgedLot, Severity};
 use super::{Desk, DeskError};
 use crate::store::accounting::{self, Filter};
 use crate::store::backlog::{self, Backlog};
@@ -25,6 +28,15 @@ pub(super) struct Board {
     batches_left_out: usize,
     /// Batches that were sampled: those that are stopped first, then those that are open.
     lots: Vec<Lot>,
+    /// Stations whose next batch is inspected more strictly.
+    tightened: Vec<TightenedStation>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct TightenedStation {
+    station: String,
+    /// So much was rejected all the same that nothing more should be taken from it until it is seen to.
+    is_discontinued: bool,
 }
 
 /// Sheets in = pages accounted for.
@@ -72,6 +84,21 @@ pub(super) async fn board(State(desk): State<Desk>) -> Result<Json<Board>, DeskE
     batches.sort_by_key(|batch| batch.balances);
     let batches_left_out = batches.len().saturating_sub(MOST_BATCHES);
     batches.truncate(MOST_BATCHES);
-    let lots = lots::list(&desk.database, MOST_LOTS).await?;
-    Ok(Json(Board { backlog, promise: promise(&desk).await?, stations, batches, batches_left_out, lots }))
+    Ok(Json(Board {
+        backlog,
+        promise: promise(&desk).await?,
+        stations,
+        batches,
+        batches_left_out,
+        lots: lots::list(&desk.database, MOST_LOTS).await?,
+        tightened: tightened(lots::histories(&desk.database).await?),
+    }))
+}
+
+fn tightened(histories: BTreeMap<String, Vec<JudgedLot>>) -> Vec<TightenedStation> {
+    let inspections = histories.into_iter().map(|(station, history)| (station, Inspection::after(&history)));
+    inspections
+        .filter(|(_, inspection)| inspection.severity == Severity::Tightened)
+        .map(|(station, Inspection { is_discontinued, .. })| TightenedStation { station, is_discontinued })
+        .collect()
 }

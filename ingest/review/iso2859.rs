@@ -1,17 +1,19 @@
-//! ISO 2859-1:1999, sampling by attributes: single sampling, normal inspection, general inspection level II. How
-//! many of a lot are looked at, and how many of these may be wrong (tables 1 and 2-A; the same stand in MIL-STD-105E,
-//! tables I and II-A).
+//! ISO 2859-1:1999, sampling by attributes: single sampling, normal and tightened inspection, general inspection level
+//! II. How many of a lot are looked at, and how many of these may be wrong (tables 1, 2-A and 2-B; the same stand in
+//! MIL-STD-105E, tables I, II-A and II-B).
 
-/// An acceptance quality limit of the standard: its column in table 2-A.
+use super::switching::Severity;
+
+/// An acceptance quality limit of the standard: its column in the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Aql(usize);
 
-/// Columns of table 2-A up to 10 % nonconforming; beyond, the standard counts nonconformities, not items.
+/// Columns of the tables up to 10 % nonconforming; beyond, the standard counts nonconformities, not items.
 const AQLS: [f64; 16] =
     [0.010, 0.015, 0.025, 0.040, 0.065, 0.10, 0.15, 0.25, 0.40, 0.65, 1.0, 1.5, 2.5, 4.0, 6.5, 10.0];
 
-/// Rows of table 2-A: code letter and sample size.
-const ROWS: [(char, u64); 16] = [
+/// Rows of the tables: code letter and sample size. S is reached from table 2-B alone, at 0.025.
+const ROWS: [(char, u64); 17] = [
     ('A', 2),
     ('B', 3),
     ('C', 5),
@@ -28,13 +30,14 @@ const ROWS: [(char, u64); 16] = [
     ('P', 800),
     ('Q', 1250),
     ('R', 2000),
+    ('S', 3150),
 ];
 
 /// Table 1, level II: the largest lot of each row but the last one of that level.
 const LARGEST_LOTS: [u64; 14] =
     [8, 15, 25, 50, 90, 150, 280, 500, 1_200, 3_200, 10_000, 35_000, 150_000, 500_000];
 
-/// What table 2-A says at a place.
+/// What a table says at a place.
 enum Cell {
     Accept(u64),
     /// ↑: the first plan above.
@@ -43,18 +46,40 @@ enum Cell {
     Down,
 }
 
+fn cell(severity: Severity, row: usize, column: usize) -> Cell {
+    match severity {
+        Severity::Normal => normal(row, column),
+        Severity::Tightened => tightened(row, column),
+    }
+}
+
 /// Table 2-A repeats one row, shifted by a column from row to row: ↓ … ↓ 0 ↑ ↓ 1 2 3 5 7 10 14 21 ↑ … ↑. Row K has
 /// its 0 at 0.10. Row A has no plan above it: right of its 0 stands ↓.
-fn cell(row: usize, column: usize) -> Cell {
+fn normal(row: usize, column: usize) -> Cell {
     const ZERO: usize = 14;
-    const ACCEPTED: [u64; 8] = [1, 2, 3, 5, 7, 10, 14, 21];
     match (row + column).checked_sub(ZERO) {
         None => Cell::Down,
         Some(0) => Cell::Accept(0),
         Some(1) if row > 0 => Cell::Up,
         Some(1 | 2) => Cell::Down,
-        Some(place) => ACCEPTED.get(place - 3).map_or(Cell::Up, |&accepted| Cell::Accept(accepted)),
+        Some(place) => accept(&[1, 2, 3, 5, 7, 10, 14, 21], place - 3),
     }
+}
+
+/// Table 2-B does the same, a column further right: ↓ … ↓ 0 ↓ ↓ 1 2 3 5 8 12 18 ↑ … ↑. Row K has its 0 at 0.15. Row A
+/// has none. The columns from 0.65 on were compared with MIL-STD-105E, table II-B, as the inspection tables at
+/// nibs.org (FMOC/DPW_AC/AC-TABLE.ASC, table 1-B) print them.
+fn tightened(row: usize, column: usize) -> Cell {
+    const ZERO: usize = 15;
+    match (row + column).checked_sub(ZERO) {
+        Some(0) if row > 0 => Cell::Accept(0),
+        None | Some(0..=2) => Cell::Down,
+        Some(place) => accept(&[1, 2, 3, 5, 8, 12, 18], place - 3),
+    }
+}
+
+fn accept(numbers: &[u64], place: usize) -> Cell {
+    numbers.get(place).map_or(Cell::Up, |&number| Cell::Accept(number))
 }
 
 impl Aql {
@@ -80,20 +105,20 @@ pub struct SamplingPlan {
 }
 
 impl SamplingPlan {
-    pub fn of_lot(size: u64, Aql(column): Aql) -> Self {
+    pub fn of_lot(size: u64, Aql(column): Aql, severity: Severity) -> Self {
         let row = LARGEST_LOTS.iter().position(|&largest| size <= largest).unwrap_or(LARGEST_LOTS.len());
-        let (row, acceptance) = follow(row, column);
+        let (row, acceptance) = follow(severity, row, column);
         let (letter, sample) = ROWS[row];
         Self { letter, sample: sample.min(size), acceptance }
     }
 }
 
 /// The row of the plan that the arrows lead to, and its acceptance number. They lead up or down, never back.
-fn follow(row: usize, column: usize) -> (usize, u64) {
-    match cell(row, column) {
+fn follow(severity: Severity, row: usize, column: usize) -> (usize, u64) {
+    match cell(severity, row, column) {
         Cell::Accept(acceptance) => (row, acceptance),
-        Cell::Up => follow(row - 1, column),
-        Cell::Down => follow(row + 1, column),
+        Cell::Up => follow(severity, row - 1, column),
+        Cell::Down => follow(severity, row + 1, column),
     }
 }
 
@@ -101,8 +126,9 @@ fn follow(row: usize, column: usize) -> (usize, u64) {
 mod tests {
     use super::*;
 
-    fn plan(size: u64, percent: f64) -> (char, u64, u64) {
-        let plan = SamplingPlan::of_lot(size, Aql::of_percent(percent).expect("a preferred value"));
+    fn plan(severity: Severity, size: u64, percent: f64) -> (char, u64, u64) {
+        let aql = Aql::of_percent(percent).expect("a preferred value");
+        let plan = SamplingPlan::of_lot(size, aql, severity);
         (plan.letter, plan.sample, plan.acceptance)
     }
 
@@ -138,7 +164,72 @@ mod tests {
             (13, 0.65, ('F', 13, 0)),
             (1, 0.65, ('F', 1, 0)),
         ] {
-            assert_eq!(plan(size, percent), expected, "a lot of {size} at {percent} %");
+            assert_eq!(plan(Severity::Normal, size, percent), expected, "a lot of {size} at {percent} %");
+        }
+    }
+
+    #[test]
+    fn tightened_plans_are_those_of_the_standard() {
+        for (size, percent, expected) in [
+            // Letter K.
+            (3_200, 0.15, ('K', 125, 0)),
+            (3_200, 0.65, ('K', 125, 1)),
+            (3_200, 1.0, ('K', 125, 2)),
+            (3_200, 1.5, ('K', 125, 3)),
+            (3_200, 2.5, ('K', 125, 5)),
+            (3_200, 4.0, ('K', 125, 8)),
+            (3_200, 6.5, ('K', 125, 12)),
+            (3_200, 10.0, ('K', 125, 18)),
+            // Down to L and M, never up to a smaller sample.
+            (3_200, 0.40, ('L', 200, 1)),
+            (3_200, 0.25, ('M', 315, 1)),
+            (3_200, 0.10, ('L', 200, 0)),
+            // Letter J.
+            (1_200, 0.25, ('J', 80, 0)),
+            (1_200, 0.65, ('K', 125, 1)),
+            (1_200, 1.0, ('J', 80, 1)),
+            (1_200, 10.0, ('J', 80, 12)),
+            // Letter L, and past its last number.
+            (10_000, 6.5, ('L', 200, 18)),
+            (10_000, 10.0, ('K', 125, 18)),
+            (500, 0.65, ('K', 125, 1)),
+            (280, 0.65, ('G', 32, 0)),
+            (150, 1.0, ('F', 20, 0)),
+            (50, 2.5, ('D', 8, 0)),
+            (8, 6.5, ('B', 3, 0)),
+            (8, 10.0, ('D', 8, 1)),
+            (500_001, 0.010, ('R', 2000, 0)),
+            (500_001, 0.025, ('S', 3150, 1)),
+            (20, 0.65, ('G', 20, 0)),
+        ] {
+            assert_eq!(plan(Severity::Tightened, size, percent), expected, "a lot of {size} at {percent} %");
+        }
+    }
+
+    /// The chance that a sample has no more wrong than may be, where that part of everything is wrong.
+    fn accepted(sample: u64, acceptance: u64, wrong: f64) -> f64 {
+        let none = (1.0 - wrong).powf(sample as f64);
+        let terms = (0..acceptance).scan(none, |term, found| {
+            *term *= (sample.saturating_sub(found)) as f64 / (found + 1) as f64 * wrong / (1.0 - wrong);
+            Some(*term)
+        });
+        none + terms.sum::<f64>()
+    }
+
+    #[test]
+    fn a_tightened_plan_never_accepts_more_easily() {
+        for percent in AQLS {
+            for size in (0..20).map(|power| 1 << power) {
+                let at = |severity| {
+                    let (_, sample, acceptance) = plan(severity, size, percent);
+                    accepted(sample, acceptance, percent / 100.0)
+                };
+                let (normal, tightened) = (at(Severity::Normal), at(Severity::Tightened));
+                assert!(
+                    tightened <= normal + 1e-12,
+                    "a lot of {size} at {percent} %: {tightened} > {normal}"
+                );
+            }
         }
     }
 
@@ -146,8 +237,10 @@ mod tests {
     fn every_lot_has_a_plan_at_every_aql() {
         for percent in AQLS {
             for size in (0..20).map(|power| 1 << power) {
-                let (_, sample, acceptance) = plan(size, percent);
-                assert!(sample <= size && acceptance < 22);
+                for severity in Severity::ALL {
+                    let (_, sample, acceptance) = plan(severity, size, percent);
+                    assert!(sample <= size && acceptance < 22);
+                }
             }
         }
         assert_eq!(Aql::of_percent(0.5), None);

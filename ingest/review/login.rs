@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::guard::{self, Token};
-use super::{AccountName, Desk, DeskError, Password, PasswordHash};
+use super::{AccountName, Desk, DeskError, Password, PasswordHash, oidc};
 use crate::store::accounts;
 use crate::store::login_failures::{self, FailureKey};
 use crate::store::sessions::{self, Visitor};
@@ -78,13 +78,22 @@ pub(super) async fn log_in(State(desk): State<Desk>, request: Request) -> Result
     Ok(([(header::SET_COOKIE, token.cookie(&desk))], Json(Me::of(&visitor, &token))).into_response())
 }
 
+/// The session is over.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct LoggedOut {
+    /// Where the browser logs out of what it logged in by; else there is nothing more to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    continue_at: Option<String>,
+}
+
 pub(super) async fn log_out(
     State(desk): State<Desk>,
     Extension(visitor): Extension<Visitor>,
     Extension(token): Extension<Token>,
 ) -> Result<Response, DeskError> {
     sessions::end(&desk.database, &visitor, token.digest()).await?;
-    Ok(([(header::SET_COOKIE, Token::cleared(&desk))], Json(serde_json::json!({}))).into_response())
+    let answer = LoggedOut { continue_at: oidc::continue_at(&desk, &visitor.account).await? };
+    Ok(([(header::SET_COOKIE, Token::cleared(&desk))], Json(answer)).into_response())
 }
 
 pub(super) async fn me(

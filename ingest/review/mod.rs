@@ -19,6 +19,7 @@ mod keyers;
 mod login;
 mod lots;
 mod mask;
+mod masking;
 mod oidc;
 mod openapi;
 mod password;
@@ -32,6 +33,7 @@ pub mod routes;
 mod scope;
 mod settling;
 mod shell;
+mod switching;
 mod task_view;
 mod texts;
 mod unassigned;
@@ -52,6 +54,7 @@ pub use password::{Password, PasswordError, PasswordHash};
 pub use plan::{plan, plan_fields};
 pub use role::{AccountName, AccountNameError, Role};
 pub use scope::{ApiToken, Scope, ScopeError};
+pub use switching::{Inspection, JudgedLot, Severity};
 
 use crate::form::Forms;
 use crate::reference::BankTable;
@@ -80,12 +83,17 @@ pub struct Desk {
     read_attempts: i32,
     hashing: Arc<Semaphore>,
     asking: Arc<Semaphore>,
+    masking: Arc<Semaphore>,
+    /// How a picture is written of which a person said what must be black.
+    publish: settings::Publish,
 }
 
 /// Passwords that are hashed at the same time: each takes 19 MiB.
 const HASHING: usize = 2;
 /// Questions to the provider of logins at the same time: anybody may have us ask.
 const ASKING: usize = 8;
+/// Pictures that are made at the same time: each takes a page's pixels a few times over.
+const MASKING: usize = 2;
 
 impl Desk {
     pub fn new(
@@ -97,6 +105,7 @@ impl Desk {
         settings: &Settings,
     ) -> Self {
         let read_attempts = settings.jobs.max_attempts;
+        let publish = settings.publish.clone();
         let oidc = settings.oidc.clone().map(Arc::new);
         let (check, settings) = (Arc::new(settings.check.clone()), Arc::new(settings.review.clone()));
         let (hashing, asking) = (Arc::new(Semaphore::new(HASHING)), Arc::new(Semaphore::new(ASKING)));
@@ -113,6 +122,8 @@ impl Desk {
             read_attempts,
             hashing,
             asking,
+            masking: Arc::new(Semaphore::new(MASKING)),
+            publish,
         }
     }
 

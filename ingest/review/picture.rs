@@ -63,7 +63,7 @@ async fn task(desk: &Desk, visitor: &Visitor, id: TaskId) -> Result<Task, DeskEr
     known_answers::held(&desk.database, &visitor.account, id).await?.ok_or(DeskError::NotFound)
 }
 
-async fn send(
+pub(super) async fn send(
     desk: &Desk,
     visitor: &Visitor,
     id: TaskId,

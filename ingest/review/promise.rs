@@ -86,7 +86,8 @@ pub(super) async fn stop_households(desk: &Desk, actor: &str) -> Result<(), Desk
 }
 
 /// Revokes the certificate in use where a stratum's rate of errors is above the promised one, whatever the
-/// time of looking. A worker that publishes afterwards accepts nothing under it.
+/// time of looking. A worker that publishes afterwards accepts nothing under it, and nobody is paid until
+/// [`stop_households`] has looked through all captures: the desk's timer does, not whoever found the last error.
 pub(super) async fn hold_to_it(desk: &Desk, actor: &str) -> Result<(), DeskError> {
     let Some(certificate) = &desk.certificate else { return Ok(()) };
     let found = revocations::found(&desk.database, certificate.sha256).await?;
@@ -100,7 +101,6 @@ pub(super) async fn hold_to_it(desk: &Desk, actor: &str) -> Result<(), DeskError
             "second looks found more errors than the certificate promises: it is revoked, and nothing more is \
              accepted; see `uketsuke status`"
         );
-        stop_households(desk, actor).await?;
     }
     Ok(())
 }

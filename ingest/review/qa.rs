@@ -58,21 +58,24 @@ impl<'a> DrawRates<'a> {
 
 /// Draws samples of all captures that nobody has work with any more.
 pub(super) async fn draw_all(desk: &Desk) -> Result<(), DeskError> {
+    let mut captures = qa::complete(&desk.database, None, CHUNK).await?;
+    if captures.is_empty() {
+        return Ok(());
+    }
     let secret = qa::secret(&desk.database).await?;
     let rates = DrawRates::now(desk).await?;
-    let mut after = None;
-    loop {
-        let captures = qa::complete(&desk.database, after, CHUNK).await?;
-        let Some(last) = captures.last() else { return Ok(()) };
-        after = Some(last.capture);
+    while let Some(last) = captures.last() {
+        let after = last.capture;
         // What was accepted without a person's decision; and what a node that crashed did not come to.
         let mut applications: Vec<_> = captures.iter().map(|capture| capture.application_id).collect();
         applications.dedup();
         settle_complete(desk, &applications).await?;
-        for capture in captures {
-            draw(desk, &secret, &rates, &capture).await?;
+        for capture in &captures {
+            draw(desk, &secret, &rates, capture).await?;
         }
+        captures = qa::complete(&desk.database, Some(after), CHUNK).await?;
     }
+    Ok(())
 }
 
 async fn draw(
@@ -116,6 +119,7 @@ pub(super) fn samplable<'a>(
             confidence_band: band(field.confidence),
             probability: rates.of(name, manner, by),
             certificate: record.provenance.certificate.filter(|_| decided.is_none()),
+            screening: false,
         })
     })
 }

@@ -71,6 +71,8 @@ pub enum Role {
     Administrator,
     /// Proposes transfers to the bank, and approves those of others
     Payment,
+    /// Says what must be black on copies that could not be read; sees these pages and nothing else
+    Masker,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -78,7 +80,7 @@ pub enum Role {
 pub struct RoleError;
 
 impl Role {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Keyer,
         Self::Reviewer,
         Self::Supervisor,
@@ -87,6 +89,7 @@ impl Role {
         Self::Municipality,
         Self::Administrator,
         Self::Payment,
+        Self::Masker,
     ];
 
     pub fn name(self) -> &'static str {
@@ -99,6 +102,7 @@ impl Role {
             Self::Municipality => "municipality",
             Self::Administrator => "administrator",
             Self::Payment => "payment",
+            Self::Masker => "masker",
         }
     }
 }

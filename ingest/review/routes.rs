@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{Desk, Role, Scope};
 use super::{
-    accounts, assets, board, escalation, group, guard, inquiry, keyers, login, lots, oidc, openapi, picture,
-    qa, reference, shell,
+    accounts, assets, board, escalation, group, guard, inquiry, keyers, login, lots, masking, oidc, openapi,
+    picture, qa, reference, shell,
 };
 use super::{unassigned, work};
 
@@ -68,12 +68,15 @@ impl Route {
 }
 
 use Access::{Anyone, LoggedIn, Only};
-use Role::{Administrator, Inquiry, Keyer, Municipality, Payment, Qa, Reviewer, Supervisor};
+use Role::{Administrator, Inquiry, Keyer, Masker, Municipality, Payment, Qa, Reviewer, Supervisor};
 
 /// Those who work on fields.
 const ON_FIELDS: Access = Only(&[Keyer, Reviewer]);
-/// Those who hold tasks of any kind.
+/// Those who hold tasks about fields or whole applications.
 const ON_TASKS: Access = Only(&[Keyer, Reviewer, Municipality, Qa]);
+/// Those who hold tasks of any kind.
+const ON_ANY_TASKS: Access = Only(&[Keyer, Reviewer, Municipality, Qa, Masker]);
+const ON_MASKS: Access = Only(&[Masker]);
 /// Those who may see a whole page of a task that they hold.
 const ON_PAGES: Access = Only(&[Reviewer, Municipality, Qa]);
 /// Those who talk about escalations.
@@ -91,6 +94,8 @@ pub fn routes() -> Vec<Route> {
         Route::get("/login", Anyone, "The page to log in", get(shell::login)),
         Route::get("/login/oidc", Anyone, "Log in at the provider", get(oidc::begin)),
         Route::get(oidc::BACK, Anyone, "Back from the provider", get(oidc::back)),
+        // The provider has no session here; its signature says who it is.
+        Route::post(oidc::LOGGED_OUT, Anyone, "Logged out at the provider", post(oidc::logged_out)),
         Route::get("/", LoggedIn, "The first page of the role", get(shell::home)),
         // The first page that a role has is the one that it begins with.
         Route::get("/work", ON_FIELDS, "Verify, key, adjudicate", get(shell::page)),
@@ -101,6 +106,7 @@ pub fn routes() -> Vec<Route> {
         Route::get("/keyers", Only(&[Supervisor]), "How well people key", get(shell::page)),
         Route::get("/pages", Only(&[Reviewer]), "Pages without an ID, duplicates", get(shell::page)),
         Route::get("/rescans", ON_RESCANS, "Sheets to be scanned again", get(shell::page)),
+        Route::get("/masking", ON_MASKS, "What must be black on copies", get(shell::page)),
         Route::get("/inquiry", ON_INQUIRIES, "The inquiry desk", get(shell::page)),
         Route::get("/accounts", ON_ACCOUNTS, "Accounts", get(shell::page)),
         Route::get("/api/v1/openapi.json", LoggedIn, "This description", get(openapi::document))
@@ -108,16 +114,21 @@ pub fn routes() -> Vec<Route> {
         Route::post("/api/v1/login", Anyone, "Log in", post(login::log_in))
             .takes::<login::Credentials>()
             .gives::<login::Me>(),
-        Route::post("/api/v1/logout", LoggedIn, "Log out", post(login::log_out)),
+        Route::post("/api/v1/logout", LoggedIn, "Log out", post(login::log_out)).gives::<login::LoggedOut>(),
         Route::get("/api/v1/me", LoggedIn, "Who is logged in", get(login::me)).gives::<login::Me>(),
-        Route::post("/api/v1/tasks/claim", ON_TASKS, "Get the next task, under a lease", post(work::claim))
-            .takes::<work::Claim>()
-            .gives::<work::Claimed>(),
-        Route::post("/api/v1/tasks/{id}/renew", ON_TASKS, "Keep a task in hand", post(work::renew))
+        Route::post(
+            "/api/v1/tasks/claim",
+            ON_ANY_TASKS,
+            "Get the next task, under a lease",
+            post(work::claim),
+        )
+        .takes::<work::Claim>()
+        .gives::<work::Claimed>(),
+        Route::post("/api/v1/tasks/{id}/renew", ON_ANY_TASKS, "Keep a task in hand", post(work::renew))
             .takes::<work::Held>(),
         Route::post(
             "/api/v1/tasks/{id}/give-back",
-            ON_TASKS,
+            ON_ANY_TASKS,
             "Leave a task to others",
             post(work::give_back),
         )
@@ -141,6 +152,15 @@ pub fn routes() -> Vec<Route> {
         .gives::<work::Ended>(),
         Route::post("/api/v1/tasks/{id}/reopen", ON_FIELDS, "Take one's last task back", post(work::reopen))
             .gives::<work::Claimed>(),
+        Route::get(
+            "/api/v1/tasks/{id}/unmasked",
+            ON_MASKS,
+            "A page without what was blacked out for doubt",
+            get(masking::unmasked),
+        ),
+        Route::post("/api/v1/tasks/{id}/mask", ON_MASKS, "Say what must be black", post(masking::save))
+            .takes::<masking::MaskSaid>()
+            .gives::<work::Ended>(),
         Route::get("/api/v1/tasks/{id}/fields/{place}", ON_TASKS, "A field's picture", get(picture::field)),
         Route::get("/api/v1/tasks/{id}/pages/{place}", ON_PAGES, "A page's picture", get(picture::page)),
         Route::post(

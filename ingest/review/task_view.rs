@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::group::{self, GroupView};
+use super::masking::{self, MaskingView};
 use super::{Desk, DeskError, Role};
 use crate::application_id::ApplicationId;
 use crate::check::Finding;
@@ -50,6 +51,8 @@ pub(super) struct TaskView {
     pub origin: Option<OriginView>,
     /// Of a group: what all of its cells were read as, and their picture.
     pub group: Option<GroupView>,
+    /// Of a page on which something was blacked out that could not be told.
+    pub masking: Option<MaskingView>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -182,6 +185,7 @@ pub(super) async fn view(
         messages: Vec::new(),
         origin: None,
         group: None,
+        masking: None,
     };
     let task = match task.about {
         About::Seed => known_answers::about(&desk.database, task).await?,
@@ -190,6 +194,9 @@ pub(super) async fn view(
     match task.about {
         About::Seed => {}
         About::Group => view.group = Some(group::view(desk, task.id).await?),
+        About::Page { scan, index } if task.kind == TaskKind::Mask => {
+            view.masking = Some(masking::view(desk, task.id, scan, index).await?);
+        }
         About::Page { scan, index } => {
             let Origin { station, batch, file, reason } =
                 page_decisions::origin(&desk.database, scan, index).await?;

@@ -57,6 +57,7 @@ pub(super) fn kinds_of(role: Role) -> &'static [TaskKind] {
         ],
         Role::Municipality => &[TaskKind::Escalation],
         Role::Qa => &[TaskKind::Qa],
+        Role::Masker => &[TaskKind::Mask],
         Role::Supervisor | Role::Inquiry | Role::Administrator | Role::Payment => &[],
     }
 }

@@ -98,6 +98,7 @@ pub async fn submit(
         | TaskKind::Question
         | TaskKind::Qa
         | TaskKind::Group
+        | TaskKind::Mask
         | TaskKind::Seed => {
             return Err(StoreError::Refused("that kind of task does not end with entries"));
         }

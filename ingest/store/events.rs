@@ -31,6 +31,10 @@ pub enum EventKind {
     DatabaseRestored,
     /// The original of a scan with numbers that must not be kept was taken out of the store.
     OriginalRemoved,
+    /// A picture without what was blacked out for doubt was taken out of the store.
+    UnmaskedRemoved,
+    /// A person said what must be black on a page.
+    PageMasked,
     /// Objects that no row names were taken out of the store.
     ObjectsSwept,
     /// What is known of an application was taken away.
@@ -115,6 +119,8 @@ impl EventKind {
             Self::CertificateRevoked => "certificate.revoked",
             Self::DatabaseRestored => "database.restored",
             Self::OriginalRemoved => "original.removed",
+            Self::UnmaskedRemoved => "page.unmasked_removed",
+            Self::PageMasked => "page.masked",
             Self::ObjectsSwept => "objects.swept",
             Self::ApplicationErased => "application.erased",
             Self::ScanErased => "scan.erased",

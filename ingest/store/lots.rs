@@ -1,21 +1,23 @@
 //! Lots: what the machine accepted in the captures of a batch, accepted or rejected by a sample. The households of a
 //! rejected lot are not paid until somebody releases it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::applications::application_id;
-use super::captures::{CaptureId, capture_id};
+use super::captures::CaptureId;
 use super::error::{corrupt, query};
 use super::events::{self, EventKind};
+use super::payment_stops::HOUSEHOLD_OF_CAPTURE;
 use super::qa::{Complete, Drawn, Origin};
 use super::sessions::interval;
 use super::{Database, StoreError, qa};
 use crate::application_id::ApplicationId;
-use crate::review::{AccountName, SamplingPlan};
+use crate::review::{AccountName, JudgedLot, SamplingPlan, Severity};
 
 /// A batch whose captures are in no lot, and to which nothing has come for a while.
 pub struct Quiet {
@@ -58,7 +60,7 @@ pub async fn captures(
     limit: u32,
 ) -> Result<Vec<Complete>, StoreError> {
     sqlx::query(
-        "select application_id, id::text as capture_id, record::text from capture
+        "select application_id, id::text as capture_id, station, record::text from capture
          where awaits_lot and batch is not null and erased_at is null and station = $1 and batch = $2
            and ($4::uuid is null or id > $4::uuid)
          order by id limit $3",
@@ -71,14 +73,7 @@ pub async fn captures(
     .await
     .map_err(query("list the captures of a batch"))?
     .iter()
-    .map(|row| {
-        Ok(Complete {
-            application_id: application_id(row, "application_id")?,
-            capture: capture_id(row, "capture_id")?.ok_or_else(|| corrupt("capture")("no ID"))?,
-            station: batch.station.clone(),
-            record: row.try_get("record").map_err(corrupt("capture"))?,
-        })
-    })
+    .map(Complete::of)
     .collect()
 }
 
@@ -89,6 +84,7 @@ pub struct Forming<'a> {
     /// Fields that the machine accepted in them.
     pub size: u64,
     pub aql_percent: f64,
+    pub severity: Severity,
     pub plan: SamplingPlan,
     /// The part of the fields that is looked at: `sample`.
     pub share: f64,
@@ -106,7 +102,7 @@ pub struct Sampled {
 /// its captures wait for none any more. Does nothing where another node was faster.
 pub async fn form(database: &Database, forming: &Forming<'_>) -> Result<(), StoreError> {
     let doing = query("form a lot");
-    let Forming { batch, captures, size, aql_percent, plan, share, sample } = forming;
+    let Forming { batch, captures, size, aql_percent, severity, plan, share, sample } = forming;
     let mut transaction = database.begin().await?;
     let ids: Vec<String> = captures.iter().map(ToString::to_string).collect();
     let taken = sqlx::query(
@@ -124,8 +120,8 @@ pub async fn form(database: &Database, forming: &Forming<'_>) -> Result<(), Stor
         return transaction.commit().await.map_err(&doing);
     }
     let lot: i64 = sqlx::query_scalar(
-        "insert into lot (station, batch, size, aql, letter, sample, acceptance)
-         values ($1, $2, $3, $4, $5, $6, $7) returning id",
+        "insert into lot (station, batch, size, aql, letter, sample, acceptance, severity)
+         values ($1, $2, $3, $4, $5, $6, $7, $8) returning id",
     )
     .bind(&batch.station)
     .bind(&batch.batch)
@@ -134,6 +130,7 @@ pub async fn form(database: &Database, forming: &Forming<'_>) -> Result<(), Stor
     .bind(plan.letter.to_string())
     .bind(plan.sample as i64)
     .bind(plan.acceptance as i64)
+    .bind(severity.name())
     .fetch_one(&mut *transaction)
     .await
     .map_err(&doing)?;
@@ -171,6 +168,7 @@ pub struct Lot {
     pub size: i64,
     /// In percent.
     pub aql: f64,
+    pub severity: Severity,
     /// The standard's code letter of the plan.
     pub letter: String,
     pub sample: i64,
@@ -184,13 +182,25 @@ pub struct Lot {
     pub formed_at: DateTime<Utc>,
     pub released_by: Option<String>,
     pub released_at: Option<DateTime<Utc>>,
+    /// Of a lot that is rejected.
+    pub screening: Option<Screening>,
+}
+
+/// How much of a rejected lot was looked at again.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+pub struct Screening {
+    /// All that the machine accepted, but what people have decided since.
+    pub fields: i64,
+    pub looked_at: i64,
+    pub is_done: bool,
 }
 
 /// What a second look need not say any more: the application was erased.
 const COUNTED: &str = "count(*) filter (where outcome is not null or task.state = 'withdrawn') as judged,
      count(*) filter (where outcome = 'wrong') as wrong";
 
-/// Those that are rejected first, then those that are open; of each the newest, up to `limit` of all.
+/// Those that are rejected first, then those that are open; of each the newest, up to `limit` of all. What of a
+/// rejected one is to be looked at is known when tasks were made for all its captures; until then it is its size.
 pub async fn list(database: &Database, limit: u32) -> Result<Vec<Lot>, StoreError> {
     let statement = format!(
         "with listed as (
@@ -198,10 +208,20 @@ pub async fn list(database: &Database, limit: u32) -> Result<Vec<Lot>, StoreErro
              order by verdict is not distinct from 'rejected' and released_at is null desc, verdict is null desc,
                       id desc
              limit $1)
-         select listed.*, counted.judged, counted.wrong
+         select listed.*, counted.judged, counted.wrong,
+                case when planned then to_screen else size end as to_screen, screened,
+                planned and screened = to_screen as is_screened
          from listed cross join lateral (
              select {COUNTED} from lot_sample join task on task.id = task_id left join qa_judgement using (task_id)
              where lot_id = listed.id) as counted
+         cross join lateral (
+             select count(task.id) as to_screen,
+                    count(*) filter (where outcome is not null or task.state = 'withdrawn') as screened,
+                    coalesce(bool_and(screening_planned or erased_at is not null), false) as planned
+             from capture
+             left join qa_sample on qa_sample.capture_id = capture.id and manner in ('accepted', 'blank')
+             left join task on task.id = task_id left join qa_judgement using (task_id)
+             where lot_id = listed.id and verdict = 'rejected') as screening
          order by verdict is not distinct from 'rejected' and released_at is null desc, verdict is null desc, id desc"
     );
     sqlx::query(sqlx::AssertSqlSafe(statement))
@@ -212,24 +232,58 @@ pub async fn list(database: &Database, limit: u32) -> Result<Vec<Lot>, StoreErro
         .iter()
         .map(|row| {
             let broken = corrupt("lot");
+            let verdict: Option<String> = row.try_get("verdict").map_err(&broken)?;
+            let screening = Screening {
+                fields: row.try_get("to_screen").map_err(&broken)?,
+                looked_at: row.try_get("screened").map_err(&broken)?,
+                is_done: row.try_get("is_screened").map_err(&broken)?,
+            };
             Ok(Lot {
                 id: row.try_get("id").map_err(&broken)?,
                 station: row.try_get("station").map_err(&broken)?,
                 batch: row.try_get("batch").map_err(&broken)?,
                 size: row.try_get("size").map_err(&broken)?,
                 aql: row.try_get("aql").map_err(&broken)?,
+                severity: severity(row)?,
                 letter: row.try_get("letter").map_err(&broken)?,
                 sample: row.try_get("sample").map_err(&broken)?,
                 judged: row.try_get("judged").map_err(&broken)?,
                 wrong: row.try_get("wrong").map_err(&broken)?,
                 acceptance: row.try_get("acceptance").map_err(&broken)?,
-                verdict: row.try_get("verdict").map_err(&broken)?,
                 formed_at: row.try_get("formed_at").map_err(&broken)?,
                 released_by: row.try_get("released_by").map_err(&broken)?,
                 released_at: row.try_get("released_at").map_err(&broken)?,
+                screening: (verdict.as_deref() == Some("rejected")).then_some(screening),
+                verdict,
             })
         })
         .collect()
+}
+
+fn severity(row: &PgRow) -> Result<Severity, StoreError> {
+    let name: &str = row.try_get("severity").map_err(corrupt("lot"))?;
+    Severity::ALL
+        .into_iter()
+        .find(|severity| severity.name() == name)
+        .ok_or_else(|| corrupt("lot")("its severity is none of those there are"))
+}
+
+/// What came of the lots of each station, in the order of their verdicts.
+pub async fn histories(database: &Database) -> Result<BTreeMap<String, Vec<JudgedLot>>, StoreError> {
+    let rows = sqlx::query(
+        "select station, severity, verdict = 'accepted' as accepted from lot
+         where verdict is not null order by judged_at, id",
+    )
+    .fetch_all(database.pool())
+    .await
+    .map_err(query("look at the verdicts on lots"))?;
+    let mut histories: BTreeMap<String, Vec<JudgedLot>> = BTreeMap::new();
+    for row in &rows {
+        let broken = corrupt("lot");
+        let lot = JudgedLot { severity: severity(row)?, accepted: row.try_get("accepted").map_err(&broken)? };
+        histories.entry(row.try_get("station").map_err(&broken)?).or_default().push(lot);
+    }
+    Ok(histories)
 }
 
 /// Judges the lots that are open: rejected as soon as one more than may be is wrong, accepted when the whole sample
@@ -245,7 +299,7 @@ pub async fn judge(database: &Database, actor: &str) -> Result<(), StoreError> {
          update lot set verdict = case when wrong > acceptance then 'rejected' else 'accepted' end, judged_at = now()
          from counted
          where lot.id = lot_id and verdict is null and (wrong > acceptance or judged >= sample)
-         returning lot.id, station, batch, sample, judged, wrong, acceptance, verdict"
+         returning lot.id, station, batch, severity, sample, judged, wrong, acceptance, verdict"
     );
     let judged =
         sqlx::query(sqlx::AssertSqlSafe(statement)).fetch_all(&mut *transaction).await.map_err(&doing)?;
@@ -261,7 +315,7 @@ pub async fn judge(database: &Database, actor: &str) -> Result<(), StoreError> {
         let detail = json!({
             "station": row.try_get::<&str, _>("station").map_err(&broken)?,
             "batch": row.try_get::<&str, _>("batch").map_err(&broken)?,
-            "sample": count("sample")?, "judged": count("judged")?, "wrong": count("wrong")?,
+            "severity": severity(row)?, "sample": count("sample")?, "judged": count("judged")?, "wrong": count("wrong")?,
             "acceptance": count("acceptance")?, "verdict": verdict, "stopped": stopped,
         });
         events::append(&mut transaction, actor, EventKind::LotJudged, &format!("lot {id}"), detail).await?;
@@ -270,22 +324,27 @@ pub async fn judge(database: &Database, actor: &str) -> Result<(), StoreError> {
 }
 
 /// The households of the lot `$1`, each with one of its applications.
-const HOUSEHOLDS: &str = "select distinct on (household) household, application_id from (
-         select coalesce(household_of(register.application_id, register.further), capture.application_id) as household,
-                capture.application_id
-         from capture left join register using (application_id) where lot_id = $1 and erased_at is null) as each
-     order by household, application_id";
+fn households() -> String {
+    format!(
+        "select distinct on (household) household, application_id from (
+             select {HOUSEHOLD_OF_CAPTURE} as household, capture.application_id
+             from capture left join register using (application_id)
+             where lot_id = $1 and erased_at is null) as each
+         order by household, application_id"
+    )
+}
 
 /// Stops every household of the lot; how many were not stopped so before.
 async fn stop(connection: &mut PgConnection, lot: i64, actor: &str) -> Result<u64, StoreError> {
     let doing = query("stop the households of a lot");
+    let households = households();
     let known = format!(
-        "insert into household (id) select household from ({HOUSEHOLDS}) as mine on conflict do nothing"
+        "insert into household (id) select household from ({households}) as mine on conflict do nothing"
     );
     sqlx::query(sqlx::AssertSqlSafe(known)).bind(lot).execute(&mut *connection).await.map_err(&doing)?;
     // The events are those of a stop that is placed by itself (payment_stops).
     let statement = format!(
-        "with mine as ({HOUSEHOLDS}), placed as (
+        "with mine as ({households}), placed as (
              insert into payment_stop (household_id, reason, placed_by)
              select household, 'lot', $2 from mine on conflict do nothing returning household_id)
          insert into event (actor, kind, subject, detail)
@@ -322,9 +381,10 @@ pub async fn release(database: &Database, lot: i64, account: &AccountName) -> Re
     if released.rows_affected() == 0 {
         return Ok(false);
     }
+    let households = households();
     let statement = format!(
-        "with mine as ({HOUSEHOLDS}), rejected as (
-             select coalesce(household_of(register.application_id, register.further), capture.application_id) as household
+        "with mine as ({households}), rejected as (
+             select {HOUSEHOLD_OF_CAPTURE} as household
              from lot join capture on lot_id = lot.id left join register using (application_id)
              where verdict = 'rejected' and released_at is null),
          lifted as (

@@ -124,6 +124,37 @@ pub async fn enter(
     Ok(Entered::Account(name))
 }
 
+/// Whether people come to that account by the issuer's word.
+pub async fn knows(database: &Database, issuer: &str, account: &AccountName) -> Result<bool, StoreError> {
+    sqlx::query_scalar("select exists (select from oidc_account where issuer = $1 and account = $2)")
+        .bind(issuer)
+        .bind(account.as_str())
+        .fetch_one(database.pool())
+        .await
+        .map_err(query("look up the account of a login"))
+}
+
+/// Ends every session of a subject's account; nothing where there is none.
+pub async fn end(database: &Database, issuer: &str, subject: &str) -> Result<(), StoreError> {
+    let doing = query("end the sessions of a login");
+    let mut transaction = database.begin().await?;
+    let ended: Vec<String> = sqlx::query_scalar(
+        "delete from session using oidc_account
+         where session.account = oidc_account.account and issuer = $1 and subject = $2
+         returning session.account",
+    )
+    .bind(issuer)
+    .bind(subject)
+    .fetch_all(&mut *transaction)
+    .await
+    .map_err(&doing)?;
+    if let Some(account) = ended.first() {
+        let (about, detail) = (format!("account {account}"), json!({ "sessions": ended.len() }));
+        events::append(&mut transaction, ACTOR, EventKind::LoggedOut, &about, detail).await?;
+    }
+    transaction.commit().await.map_err(&doing)
+}
+
 /// The provider's word is another one now: what the old role began is over.
 async fn change(connection: &mut PgConnection, name: &AccountName, role: Role) -> Result<(), StoreError> {
     let doing = query("change an account");

@@ -12,7 +12,7 @@ use super::error::{corrupt, query};
 use super::events::{self, EventKind};
 use super::objects::ObjectKey;
 use super::scans::ScanId;
-use super::tasks::{self, About, PlannedTask, TaskId};
+use super::tasks::{self, About, PlannedTask, TaskId, TaskKind};
 use super::{Database, StoreError, announcements, rereading};
 use crate::application_id::ApplicationId;
 use crate::review::AccountName;
@@ -71,7 +71,7 @@ pub async fn decide(
         Ended::Before => return Ok(true),
         Ended::Not => return Ok(false),
     };
-    let About::Page { scan, index } = task.about else {
+    let (TaskKind::Page, About::Page { scan, index }) = (task.kind, task.about) else {
         return Err(StoreError::Refused("only a task about a page says what a page is"));
     };
     let name = outcome.name();

@@ -132,6 +132,11 @@ pub(super) fn subject(application: ApplicationId) -> String {
     format!("application {application}")
 }
 
+/// The household of a capture, in a statement that joins its row of the register, if it has one: what
+/// [`household_of`] says of its application.
+pub(super) const HOUSEHOLD_OF_CAPTURE: &str =
+    "coalesce(household_of(register.application_id, register.further), capture.application_id)";
+
 /// The household of an application, with its row; one that is not in the register is its own.
 pub(super) async fn household_of(
     connection: &mut PgConnection,

@@ -84,6 +84,7 @@ const NARROWED: [(&str, &[&str]); 4] = [
             "task",
             "transfer",
             "transfer_file",
+            "unmasked_page",
             "upkeep",
         ],
     ),

@@ -15,6 +15,7 @@ use super::drift::{self, Watch};
 use super::error::query;
 use super::events::{self, EventKind};
 use super::jobs::{self, Lease};
+use super::masking::{self, PageMask};
 use super::pages::{self, PageOutcome, PageState};
 use super::scans::Scan;
 use super::tasks::{self, PlannedTask};
@@ -39,6 +40,8 @@ pub struct Publication<'a> {
     pub sensitive: Option<Duration>,
     /// How many of these, beside others that could not be told, were blacked out.
     pub blacked_out: u32,
+    /// What people are asked about of these others, while the pictures without them are kept.
+    pub masks: &'a [PageMask],
     /// The confidences of this scan, to be compared with the certificate's; none where there is no
     /// certificate.
     pub watch: Option<Watch<'a>>,
@@ -133,8 +136,14 @@ pub async fn commit(
     }
     match extent {
         Extent::Scan => pages::insert(&mut transaction, lease.scan, pages).await?,
-        Extent::AssignedPage => pages::capture_assigned(&mut transaction, lease.scan, pages).await?,
+        Extent::AssignedPage => {
+            pages::capture_assigned(&mut transaction, lease.scan, pages).await?;
+            for page in pages {
+                masking::forget(&mut transaction, lease.scan, page.look.index).await?;
+            }
+        }
     }
+    masking::add(&mut transaction, lease.scan, publication.masks).await?;
     // Last, because all publications count in the same few rows: they are locked until the commit.
     let suspended = match &publication.watch {
         Some(watch) => drift::count(&mut transaction, actor, watch).await?,

@@ -2,11 +2,15 @@
 //!
 //! Samples are drawn of a capture once, when nobody has work with it any more, with a probability that is
 //! kept beside each. The person who looks is none of those who decided: that is the rule of all entries.
+//!
+//! A screening is looked at in the same way because its lot was rejected ([`super::screening`]). It is no sample: no
+//! rate, bound, chart or calibration counts it.
 
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::applications::application_id;
@@ -23,7 +27,7 @@ use crate::application_id::ApplicationId;
 use crate::digest::Sha256;
 use crate::review::AccountName;
 
-/// A capture that nobody has work with any more, of which no samples were drawn.
+/// A capture, and its record as JSON.
 pub struct Complete {
     pub application_id: ApplicationId,
     pub capture: CaptureId,
@@ -31,7 +35,20 @@ pub struct Complete {
     pub record: String,
 }
 
-/// Up to `limit` of them, those after `after`.
+impl Complete {
+    /// Of `application_id`, `capture_id`, `station` and `record`, all as text.
+    pub(super) fn of(row: &PgRow) -> Result<Self, StoreError> {
+        let broken = corrupt("capture");
+        Ok(Self {
+            application_id: application_id(row, "application_id")?,
+            capture: capture_id(row, "capture_id")?.ok_or_else(|| corrupt("capture")("no ID"))?,
+            station: row.try_get("station").map_err(&broken)?,
+            record: row.try_get("record").map_err(&broken)?,
+        })
+    }
+}
+
+/// Up to `limit` captures that nobody has work with any more, of which no samples were drawn; those after `after`.
 pub async fn complete(
     database: &Database,
     after: Option<CaptureId>,
@@ -49,15 +66,7 @@ pub async fn complete(
     .await
     .map_err(query("list complete captures"))?
     .iter()
-    .map(|row| {
-        let broken = corrupt("capture");
-        Ok(Complete {
-            application_id: application_id(row, "application_id")?,
-            capture: capture_id(row, "capture_id")?.ok_or_else(|| corrupt("capture")("no ID"))?,
-            station: row.try_get("station").map_err(&broken)?,
-            record: row.try_get("record").map_err(&broken)?,
-        })
-    })
+    .map(Complete::of)
     .collect()
 }
 
@@ -88,6 +97,15 @@ pub struct Drawn {
     pub probability: f64,
     /// Under which it was accepted, where it was.
     pub certificate: Option<Sha256>,
+    /// Looked at because its lot was rejected, whatever it drew.
+    pub screening: bool,
+}
+
+impl Drawn {
+    /// The same field as a screening: it stands for itself alone, and no certificate is judged by it.
+    pub fn screened(self) -> Self {
+        Self { probability: 1.0, certificate: None, screening: true, ..self }
+    }
 }
 
 /// Adds a task for each field that was drawn of a capture, and notes that it was done. A capture that a
@@ -123,6 +141,11 @@ pub(super) struct Origin<'a> {
     pub station: &'a str,
 }
 
+/// Of tasks, unless something else is said.
+const PRIORITY: i16 = 100;
+/// After all samples: verdicts on other lots wait for those.
+const PRIORITY_OF_SCREENING: i16 = 200;
+
 /// Adds a task for a field, unless it is a sample already.
 pub(super) async fn add(
     connection: &mut PgConnection,
@@ -130,13 +153,13 @@ pub(super) async fn add(
     sample: &Drawn,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "with drawn as (insert into task (kind, application_id, capture_id, fields)
-                        select 'qa', $1, $2::uuid, array[$3]
+        "with drawn as (insert into task (kind, application_id, capture_id, fields, priority)
+                        select 'qa', $1, $2::uuid, array[$3], $11
                         where not exists (select from qa_sample where capture_id = $2::uuid and field = $3)
                         returning id)
          insert into qa_sample (task_id, capture_id, field, form, station, manner, confidence_band, probability,
-                                certificate)
-         select id, $2::uuid, $3, $4, $5, $6, $7, $8, $9 from drawn",
+                                certificate, screening)
+         select id, $2::uuid, $3, $4, $5, $6, $7, $8, $9, $10 from drawn",
     )
     .bind(origin.application.to_string())
     .bind(origin.capture.to_string())
@@ -147,6 +170,8 @@ pub(super) async fn add(
     .bind(sample.confidence_band)
     .bind(sample.probability)
     .bind(sample.certificate.map(|certificate| certificate.as_bytes().to_vec()))
+    .bind(sample.screening)
+    .bind(if sample.screening { PRIORITY_OF_SCREENING } else { PRIORITY })
     .execute(connection)
     .await
     .map_err(query("draw samples"))
@@ -194,7 +219,7 @@ pub async fn look(
 const WIDENED: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Ends a second look that differed: what stood is wrong, or the person slipped. What is wrong is decided
-/// anew by what they keyed. False where somebody else has the task, or nothing was keyed yet.
+/// anew by what they keyed; a screening that finds it has nothing drawn more often, for its lot's sample did. False where somebody else has the task, or nothing was keyed yet.
 pub async fn settle(
     database: &Database,
     account: &AccountName,
@@ -231,7 +256,7 @@ pub async fn settle(
         field_decisions::add(&mut transaction, &decision).await?;
         sqlx::query(
             "insert into qa_widening (field, manner, until)
-             select field, manner, now() + $2 from qa_sample where task_id = $1
+             select field, manner, now() + $2 from qa_sample where task_id = $1 and not screening
              on conflict (field, manner) do update set until = excluded.until",
         )
         .bind(id.0)
@@ -342,7 +367,7 @@ pub async fn looks(database: &Database) -> Result<Vec<SecondLook>, StoreError> {
                     end as value
              where judgement.outcome is not null
          ) as seen on true
-         order by sample.task_id",
+         where not sample.screening order by sample.task_id",
     )
     .fetch_all(database.pool())
     .await
@@ -383,7 +408,7 @@ pub async fn judged(database: &Database) -> Result<Vec<Judged>, StoreError> {
                 coalesce(sum(1 / chance) filter (where outcome = 'wrong'), 0) as weight_wrong,
                 max(judged_at) filter (where outcome = 'wrong') as last_error_at
          from (select qa_sample.*, greatest(qa_sample.probability, lot_sample.probability) as chance
-               from qa_sample left join lot_sample using (task_id)) as sampled
+               from qa_sample left join lot_sample using (task_id) where not screening) as sampled
               left join qa_judgement using (task_id) group by field, manner order by field, manner",
     )
     .fetch_all(database.pool())
@@ -460,7 +485,7 @@ pub async fn judged_by_day(database: &Database, days: u32) -> Result<Vec<JudgedD
         "select (judged_at at time zone 'Asia/Tokyo')::date as day, manner in ('accepted', 'blank') as by_machine,
                 count(*) as judged, count(*) filter (where outcome = 'wrong') as wrong
          from qa_judgement join qa_sample using (task_id)
-         where judged_at > now() - make_interval(days => $1) group by 1, 2 order by 1, 2",
+         where judged_at > now() - make_interval(days => $1) and not screening group by 1, 2 order by 1, 2",
     )
     .bind(i32::try_from(days).unwrap_or(i32::MAX))
     .fetch_all(database.pool())

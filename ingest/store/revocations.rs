@@ -9,7 +9,7 @@ use super::applications::application_id;
 use super::captures::{CaptureId, capture_id};
 use super::error::{corrupt, query};
 use super::events::{self, EventKind};
-use super::payment_stops;
+use super::payment_stops::{self, HOUSEHOLD_OF_CAPTURE};
 use super::{Database, StoreError};
 use crate::application_id::ApplicationId;
 use crate::approve::StopReason;
@@ -40,7 +40,7 @@ pub struct Revocation {
     pub revoked_at: DateTime<Utc>,
 }
 
-/// What was found of each stratum of a certificate of which anything was judged.
+/// What was found of each stratum of a certificate of which anything was judged; a screening names none.
 pub async fn found(database: &Database, certificate: Sha256) -> Result<Vec<Found>, StoreError> {
     sqlx::query(
         "select field, manner, count(*) as judged, count(*) filter (where outcome = 'wrong') as wrong
@@ -232,18 +232,15 @@ pub(super) async fn are_kept(connection: &mut PgConnection) -> Result<bool, Stor
 pub async fn release_households(database: &Database, actor: &str) -> Result<Vec<ApplicationId>, StoreError> {
     let doing = query("release the households of a revoked certificate");
     let mut transaction = database.begin().await?;
-    let stopped = sqlx::query(
+    let statement = format!(
         "select distinct on (household_id) application_id
-         from (select coalesce(household_of(register.application_id, register.further), capture.application_id)
-                          as household_id,
-                      capture.application_id
+         from (select {HOUSEHOLD_OF_CAPTURE} as household_id, capture.application_id
                from capture left join register using (application_id)) as captured
          join payment_stop using (household_id)
-         where reason = 'certificate' and lifted_at is null order by household_id, application_id",
-    )
-    .fetch_all(&mut *transaction)
-    .await
-    .map_err(&doing)?;
+         where reason = 'certificate' and lifted_at is null order by household_id, application_id"
+    );
+    let stopped =
+        sqlx::query(sqlx::AssertSqlSafe(statement)).fetch_all(&mut *transaction).await.map_err(&doing)?;
     let applications: Vec<ApplicationId> =
         stopped.iter().map(|row| application_id(row, "application_id")).collect::<Result<_, _>>()?;
     for &application in &applications {

@@ -11,7 +11,7 @@ use super::error::{corrupt, query};
 use super::events::{self, EventKind};
 use super::objects::{ObjectError, ObjectKey, ObjectStore};
 use super::scans::{Scan, ScanId};
-use super::{Database, StoreError};
+use super::{Database, StoreError, unmasked_pages};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RemovalError {
@@ -54,15 +54,37 @@ pub(super) async fn came_again(connection: &mut PgConnection, scan: ScanId) -> R
     done.map(drop).map_err(query("note a sensitive original"))
 }
 
-/// Takes away every original whose time is over, and returns how many.
+/// Takes away every original whose time is over, and every picture of a page that was made of one; returns how
+/// many.
 pub async fn remove_due(
     database: &Database,
     store: &dyn ObjectStore,
     actor: &str,
 ) -> Result<u64, RemovalError> {
+    let pictures = unmasked_pages::remove_due(database, store, actor, None).await?;
+    Ok(pictures + remove_due_of(database, store, actor, None).await?)
+}
+
+/// The same of one scan.
+pub async fn remove_due_of_scan(
+    database: &Database,
+    store: &dyn ObjectStore,
+    actor: &str,
+    scan: ScanId,
+) -> Result<(), RemovalError> {
+    unmasked_pages::remove_due(database, store, actor, Some(scan)).await?;
+    remove_due_of(database, store, actor, Some(scan)).await.map(drop)
+}
+
+async fn remove_due_of(
+    database: &Database,
+    store: &dyn ObjectStore,
+    actor: &str,
+    of: Option<ScanId>,
+) -> Result<u64, RemovalError> {
     let mut removed = 0;
     loop {
-        let due = due(database).await?;
+        let due = due(database, of).await?;
         let count = due.len() as u64;
         for (scan, key) in due {
             store.remove(&key).await?;
@@ -73,6 +95,22 @@ pub async fn remove_due(
             return Ok(removed);
         }
     }
+}
+
+/// Has the original go now, where nobody needs it any more: no page of the scan is to be masked, and none waits
+/// for its ID, since it is read again when it has one.
+pub(super) async fn let_go(connection: &mut PgConnection, scan: ScanId) -> Result<(), StoreError> {
+    sqlx::query(
+        "update sensitive_original set remove_after = now()
+         where scan_id = $1 and removed_at is null and remove_after > now()
+           and not exists (select from task where scan_id = $1 and kind = 'mask' and state = 'open')
+           and not exists (select from page where scan_id = $1 and state = 'unassigned' and erased_at is null)",
+    )
+    .bind(scan.0)
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(query("let an original go"))
 }
 
 /// Takes away what is due until `stop` turns true.
@@ -97,12 +135,14 @@ pub async fn remove_until(
     }
 }
 
-async fn due(database: &Database) -> Result<Vec<(ScanId, ObjectKey)>, StoreError> {
+async fn due(database: &Database, of: Option<ScanId>) -> Result<Vec<(ScanId, ObjectKey)>, StoreError> {
     sqlx::query(
         "select scan_id, object_key from sensitive_original
-         where removed_at is null and remove_after <= now() order by remove_after, scan_id limit $1",
+         where removed_at is null and remove_after <= now() and ($2::bigint is null or scan_id = $2)
+         order by remove_after, scan_id limit $1",
     )
     .bind(CHUNK)
+    .bind(of.map(|scan| scan.0))
     .fetch_all(database.pool())
     .await
     .map_err(query("list sensitive originals"))?

@@ -74,13 +74,15 @@ pub enum TaskKind {
     Qa,
     /// Cells of many captures that were read as the same character ([`super::groups`]).
     Group,
+    /// What must be black on a page of which the machine could not tell ([`super::masking`]).
+    Mask,
     /// A key whose answer is known ([`super::known_answers`]): people see a key like any other.
     #[serde(skip)]
     Seed,
 }
 
 impl TaskKind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Verify,
         Self::Key,
         Self::Adjudicate,
@@ -90,6 +92,7 @@ impl TaskKind {
         Self::Question,
         Self::Qa,
         Self::Group,
+        Self::Mask,
         Self::Seed,
     ];
 
@@ -104,6 +107,7 @@ impl TaskKind {
             Self::Question => "question",
             Self::Qa => "qa",
             Self::Group => "group",
+            Self::Mask => "mask",
             Self::Seed => "seed",
         }
     }

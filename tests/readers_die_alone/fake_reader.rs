@@ -200,7 +200,7 @@ impl PageReader for FakeReader {
 
     fn read(&mut self, _: u32, _: Option<&KnownApplication>) -> Result<PageRead, Refusal> {
         let image = EncodedImage { format: ImageFormat::Png, bytes: vec![7; IMAGE_BYTES] };
-        Ok(PageRead { image, readings: Vec::new(), copies: None })
+        Ok(PageRead { image, readings: Vec::new(), copies: None, unmasked: None })
     }
 
     fn close(&mut self) {}

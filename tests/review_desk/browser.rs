@@ -186,6 +186,13 @@ impl Browser {
         self.command("POST", "/actions", &actions);
     }
 
+    /// Says yes to what the page asks in a dialog; what that was.
+    pub fn consent(&self) -> String {
+        let asked = self.command("GET", "/alert/text", &json!({}));
+        self.command("POST", "/alert/accept", &json!({}));
+        asked.as_str().unwrap_or_default().to_owned()
+    }
+
     /// Waits until the page says yes to a question in JavaScript.
     pub fn until(&self, question: &str) {
         let begun = Instant::now();

@@ -48,6 +48,13 @@ pub fn settings() -> Settings {
     settings
 }
 
+fn settings_of_lots() -> Settings {
+    let mut settings = settings();
+    settings.review.lot_quiet = std::time::Duration::ZERO;
+    (settings.review.qa_accepted_rate, settings.review.qa_decided_rate) = (0.0, 0.0);
+    settings
+}
+
 impl DeskSite {
     pub async fn start() -> Self {
         Self::with_lease(60.0).await
@@ -77,10 +84,12 @@ impl DeskSite {
 
     /// A batch is a lot as soon as it is in; QA looks at nothing else.
     pub async fn with_lots() -> Self {
-        let mut settings = settings();
-        settings.review.lot_quiet = std::time::Duration::ZERO;
-        (settings.review.qa_accepted_rate, settings.review.qa_decided_rate) = (0.0, 0.0);
-        Self::with(settings).await
+        Self::with(settings_of_lots()).await
+    }
+
+    /// The same, of what was accepted under that certificate.
+    pub async fn with_lots_under(certificate: Identified<Certificate>) -> Self {
+        Self::with_certificate(settings_of_lots(), Some(certificate)).await
     }
 
     /// Every key is one whose answer is known, where there is one.
@@ -97,6 +106,12 @@ impl DeskSite {
         let files = ScoreFiles::load(&settings.paths.calibration).expect("the shipped certificate");
         let (folder, objects) = (tempfile::tempdir().expect("a folder"), data.join("objects"));
         Self::over(options, folder, Some(&objects), settings, files.certificate).await
+    }
+
+    /// Over a database and objects that there are.
+    pub async fn of_store(options: PgConnectOptions, objects: Arc<dyn ObjectStore>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self::over_store(options, folder, objects, settings(), None).await
     }
 
     /// QA looks at everything that was accepted, under that certificate.
@@ -123,9 +138,18 @@ impl DeskSite {
         settings: Settings,
         certificate: Option<Identified<Certificate>>,
     ) -> Self {
-        let database = Database::open(options.clone()).await.expect("a database");
         let objects = LocalDirectory::open(objects.unwrap_or(folder.path())).expect("a store");
-        let objects: Arc<dyn ObjectStore> = Arc::new(objects);
+        Self::over_store(options, folder, Arc::new(objects), settings, certificate).await
+    }
+
+    async fn over_store(
+        options: PgConnectOptions,
+        folder: tempfile::TempDir,
+        objects: Arc<dyn ObjectStore>,
+        settings: Settings,
+        certificate: Option<Identified<Certificate>>,
+    ) -> Self {
+        let database = Database::open(options.clone()).await.expect("a database");
         let forms = Arc::new(Forms::load_dir(&settings.paths.forms).expect("forms"));
         let banks = BankTable::load(&settings.paths.banks, &settings.paths.bank_aliases).ok().map(Arc::new);
         let desk = Desk::new(database.clone(), objects, forms, banks, certificate, &settings);

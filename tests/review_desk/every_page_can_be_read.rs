@@ -1,7 +1,7 @@
 //! Every page, with something on it, as each role sees it: its texts stand out enough from what is behind them,
 //! zoomed to twice its size nothing is cut off (WCAG AA), and nothing on it is kept from being loaded.
 //!
-//! `UKETSUKE_SCREENSHOTS=docs/images cargo test --test review_desk pages_of_the_samples -- --ignored` makes the
+//! `UKETSUKE_SCREENSHOTS=docs/images cargo test --test review_desk of_the_samples -- --ignored` makes the
 //! pictures of docs/review.md, from the samples.
 
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use uketsuke::review::Role;
 use uketsuke::store::Database;
 use uketsuke::store::private_postgres::PrivatePostgres;
 
+use crate::a_masker_decides;
 use crate::browser::{Browser, SCREEN, key};
 use crate::desk::DeskSite;
 use crate::in_the_browser::window;
@@ -65,8 +66,7 @@ async fn all_texts_stand_out_from_what_is_behind_them() {
     }
     site.capture(application(3), &[("phone", "0457654321", 0.9999)]).await;
     second_looks::draw(&site).await;
-    // The municipality asks back about one of two, and has the other one before it.
-    // Of three batches one is open, one is rejected, one was let go.
+    // Of three batches one is open, one is rejected, one was let go; of another station nothing should be taken.
     site.execute(
         "insert into lot (station, batch, size, aql, letter, sample, acceptance, verdict, judged_at, released_by,
                           released_at)
@@ -75,6 +75,14 @@ async fn all_texts_stand_out_from_what_is_behind_them() {
                 ('desk', 'friday', 20, 0.65, 'F', 20, 0, 'rejected', now(), 'qa', now())",
     )
     .await;
+    site.execute(
+        "insert into lot (station, batch, size, aql, letter, sample, acceptance, severity, verdict, judged_at)
+         select 'annex', 'day ' || day, 2400, 0.65, 'K', 125, 1, case when day > 2 then 'tightened' else 'normal' end,
+                'rejected', now()
+         from generate_series(1, 7) as day",
+    )
+    .await;
+    // The municipality asks back about one of two, and has the other one before it.
     let (reviewer, official) = (site.log_in("reviewer"), site.person("city", Role::Municipality).await);
     for serial in 8..=9 {
         site.capture(application(serial), &[("phone", "0451234567", 0.6)]).await;
@@ -89,6 +97,8 @@ async fn all_texts_stand_out_from_what_is_behind_them() {
     let doubtful =
         [("application_date", "777777", 0.6), ("account_route", "bank", 0.6), ("phone", "0457654321", 0.95)];
     site.capture(application(6), &doubtful).await;
+
+    a_masker_decides::doubtful(&site, Some(application(10))).await;
 
     let browser = window(&site, "reviewer");
     visit(&browser, &site, "work", "document.activeElement?.matches('.entry, .options')");
@@ -127,6 +137,7 @@ async fn all_texts_stand_out_from_what_is_behind_them() {
         ("supervisor", "keyers", "document.querySelector('h1')"),
         ("qa", "qa", "document.querySelector('.out, .in') && document.activeElement?.matches('.entry')"),
         ("municipality", "escalations", "document.querySelector('#why')"),
+        ("masker", "masking", "document.activeElement?.matches('polygon')"),
         ("administrator", "accounts", "document.querySelector('table')"),
     ] {
         let browser = window(&site, name);

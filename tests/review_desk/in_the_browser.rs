@@ -10,7 +10,7 @@ use uketsuke::store::field_decisions::{self, Outcome};
 use crate::browser::{Browser, key};
 use crate::desk::{DeskSite, PASSWORD};
 use crate::readings::application;
-use crate::second_looks;
+use crate::second_looks::{self, call};
 
 /// A window with somebody logged in, by typing.
 pub fn window(site: &DeskSite, name: &str) -> Browser {
@@ -350,6 +350,34 @@ async fn a_second_look_is_blind_and_then_with_both_in_view() {
     browser.keys(key::F2);
     browser.sees("いま作業はありません");
     assert_eq!(settled(&site, 1, "phone").await, Outcome::Value("0450000000".to_owned()));
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejected_batch_is_let_go_by_its_button() {
+    let site = DeskSite::with_lots().await;
+    let qa = site.person("q1", Role::Qa).await;
+    site.account("s1", Role::Supervisor).await;
+    for serial in 1..=2 {
+        site.capture(application(serial), &[("phone", "0451234567", 0.9999)]).await;
+    }
+    second_looks::lots_until(&site, "select count(*) from lot where sample = 2").await;
+    let task = qa.claim(&[]);
+    assert_eq!(call(&qa, &task, "look", json!({ "outcome": "illegible" })).status, 200);
+    assert_eq!(call(&qa, &task, "settle", json!({ "wrong": true })).status, 200);
+    let stopped = "select count(*) from payment_stop where reason = 'lot' and lifted_at is null";
+    assert_eq!(site.count(stopped).await, 2);
+    let browser = window(&site, "s1");
+    browser.open(&format!("http://{}/board", site.address));
+    browser.sees("不合格（支払停止中）");
+    browser.sees("全数選別が終わっていません");
+    browser.run("document.querySelector('[data-lot]').focus()");
+    browser.keys(key::ENTER);
+    let asked = browser.consent();
+    assert!(asked.contains("2 件中 1 件"), "{asked}");
+    browser.sees("不合格、s1 が解除");
+    browser.until("!document.querySelector('[data-lot]')");
+    assert_eq!(site.count(stopped).await, 0);
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 

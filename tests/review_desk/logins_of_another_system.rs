@@ -1,4 +1,4 @@
-//! OpenID Connect: who comes in by the provider's word, as what, and what is not taken for its word.
+//! OpenID Connect: who comes in by the provider's word, as what, what is not taken for its word, and who leaves.
 
 use serde_json::{Value, json};
 use uketsuke::review::{AccountName, Role};
@@ -8,7 +8,7 @@ use crate::browser::{Browser, key};
 use crate::desk::{self, DeskSite, PASSWORD, Person};
 use crate::every_page_can_be_read::legible;
 use crate::http::{Answer, ask};
-use crate::oidc_provider::{self, Asked, Provider};
+use crate::oidc_provider::{self, Asked, CLIENT, Provider};
 
 /// A desk where people may log in at that provider, and the folder of the client's secret.
 async fn at(provider: &Provider) -> (DeskSite, tempfile::TempDir) {
@@ -187,6 +187,93 @@ async fn what_is_not_the_answer_to_this_browsers_login_lets_nobody_in() {
     assert_eq!(site.count("select count(*) from event where kind = 'login.failed'").await, 17);
 }
 
+/// What the desk says to somebody who logs out; their session is over.
+fn leave(person: &Person) -> Value {
+    let answer = person.post("/api/v1/logout", &json!({}));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(answer.header("set-cookie").is_some_and(|cookie| cookie.contains("Max-Age=0")));
+    assert_eq!(person.get("/api/v1/me").status, 401);
+    answer.json()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_logs_out_here_is_sent_to_log_out_at_the_provider() {
+    let mut provider = Provider::start().await;
+    let (site, _secret) = at(&provider).await;
+    let enter = |provider: &Provider| {
+        session(&site, &log_in(&site, provider, "sub-1", &["town-keyers"], json!({}))).expect("in")
+    };
+    let said = leave(&enter(&provider));
+    let address = said["continue_at"].as_str().expect("an address");
+    let (place, parameters) = address.split_once('?').expect("parameters");
+    assert_eq!(place, format!("{}/end", provider.issuer));
+    let back = format!("http://{}/login", site.address);
+    let asked = Asked::of(address);
+    assert_eq!((asked.get("client_id"), asked.get("post_logout_redirect_uri")), (CLIENT, back.as_str()));
+    assert_eq!(parameters.split('&').count(), 2, "nothing of the person");
+    // Whoever has a password here is logged out by that.
+    site.account("root", Role::Administrator).await;
+    assert_eq!(leave(&site.log_in("root")), json!({}));
+    // No such place, one that others could read, and nobody there to ask.
+    provider.ends_at(None);
+    assert_eq!(leave(&enter(&provider)), json!({}));
+    provider.ends_at(Some("http://login.example/end"));
+    assert_eq!(leave(&enter(&provider)), json!({}));
+    let last = enter(&provider);
+    provider.stop().await;
+    assert_eq!(leave(&last), json!({}));
+    assert_eq!(site.count("select count(*) from session").await, 0);
+    assert_eq!(site.count("select count(*) from event where kind = 'logout'").await, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_logged_out_at_the_provider_is_so_here() {
+    let provider = Provider::start().await;
+    let (site, _secret) = at(&provider).await;
+    let enter = |subject: &str| {
+        session(&site, &log_in(&site, &provider, subject, &["town-keyers"], json!({}))).expect("in")
+    };
+    let say = |token: &str| {
+        let form = [("Content-Type", "application/x-www-form-urlencoded")];
+        let body = format!("logout_token={token}");
+        ask(site.address, "POST", "/login/oidc/backchannel-logout", &form, body.as_bytes()).status
+    };
+    let is_in = |person: &Person| person.get("/api/v1/me").status == 200;
+    let (here, elsewhere, other) = (enter("sub-1"), enter("sub-1"), enter("sub-2"));
+    let root = site.person("root", Role::Administrator).await;
+    // What is no logout token, for this client, from this provider, of now.
+    for wrong in [
+        json!({ "nonce": "1" }),
+        json!({ "aud": "another client" }),
+        json!({ "iss": "http://localhost:1" }),
+        json!({ "exp": 1_600_000_000 }),
+        json!({ "exp": null }),
+        json!({ "events": null }),
+        json!({ "events": { "http://schemas.openid.net/event/another": {} } }),
+        json!({ "sub": null, "sid": "1" }),
+    ] {
+        assert_eq!(say(&provider.logout_token("logout+jwt", "sub-1", &wrong)), 400, "{wrong}");
+    }
+    let right = provider.logout_token("logout+jwt", "sub-1", &json!({}));
+    let (unsigned, _) = right.rsplit_once('.').expect("a signature");
+    let foreign = provider.foreign_logout_token("sub-1");
+    let another = provider.logout_token("at+jwt", "sub-1", &json!({}));
+    for wrong in ["", "1.2.3", unsigned, &format!("{unsigned}."), &foreign, &another] {
+        assert_eq!(say(wrong), 400, "{wrong}");
+    }
+    assert!([&here, &elsewhere, &other, &root].into_iter().all(is_in));
+    // All sessions of that person end, and nobody else's; the same token again finds none.
+    assert_eq!((say(&right), say(&right)), (200, 200));
+    assert!(![&here, &elsewhere].into_iter().any(is_in));
+    assert!([&other, &root].into_iter().all(is_in));
+    assert_eq!(say(&provider.logout_token("JWT", "sub-2", &json!({}))), 200, "as providers called it before");
+    assert!(!is_in(&other));
+    assert_eq!(say(&provider.logout_token("logout+jwt", "sub-3", &json!({}))), 200, "nobody's");
+    assert_eq!(site.count("select count(*) from event where kind = 'logout' and actor = 'oidc'").await, 2);
+    assert_eq!(site.count("select count(*) from event where event::text ~ 'sub-1|eyJ'").await, 0);
+    assert!(is_in(&enter("sub-1")), "and may come back");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_goes_to_the_provider_and_comes_back_logged_in() {
     let provider = Provider::start().await;
@@ -203,6 +290,9 @@ async fn a_browser_goes_to_the_provider_and_comes_back_logged_in() {
     browser.sees("いま作業はありません");
     browser.run("document.querySelector('#logout').click()");
     browser.until("location.pathname === '/login'");
+    browser.until("document.querySelector('#oidc')");
+    browser.run("document.querySelector('#oidc').click()");
+    browser.sees("ログインが取り消されました");
     provider.logged_in(json!({ "sub": "sub-2", "groups": ["strangers"] }));
     browser.until("document.querySelector('#oidc')");
     browser.run("document.querySelector('#oidc').click()");
@@ -221,5 +311,7 @@ async fn without_a_provider_there_is_no_such_login() {
     for path in ["/login/oidc", "/login/oidc/back?code=1&state=1"] {
         assert_eq!(Person::nobody(site.address).get(path).status, 404);
     }
+    let token = ask(site.address, "POST", "/login/oidc/backchannel-logout", &[], b"logout_token=1.2.3");
+    assert_eq!(token.status, 404);
     assert!(!Person::nobody(site.address).get("/login").text().contains("data-oidc"));
 }

@@ -2,6 +2,7 @@
 //! becomes of pages without an ID; over HTTP, and in a real browser. One program, because they share a desk
 //! that takes long to link.
 
+mod a_masker_decides;
 #[path = "../support/arrivals.rs"]
 mod arrivals;
 mod browser;

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -15,6 +16,7 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 use uketsuke::digest::Sha256;
 
 pub const CLIENT: &str = "uketsuke";
@@ -23,6 +25,7 @@ pub const SECRET: &str = "a secret of the client";
 pub struct Provider {
     pub issuer: String,
     state: Arc<Inner>,
+    serving: JoinHandle<()>,
 }
 
 struct Inner {
@@ -31,8 +34,10 @@ struct Inner {
     /// Not in the provider's list of keys.
     foreign: EcdsaKeyPair,
     codes: Mutex<HashMap<String, Grant>>,
-    /// Who is logged in at the provider, for browsers.
+    /// Who is logged in at the provider, for browsers; null: nobody.
     person: Mutex<Value>,
+    /// Where they log out of it, if it says so.
+    end: Mutex<Option<String>>,
 }
 
 struct Grant {
@@ -67,15 +72,43 @@ impl Provider {
             foreign: key(),
             codes: Mutex::default(),
             person: Mutex::default(),
+            end: Mutex::new(Some(format!("{issuer}/end"))),
         });
         let routes = Router::new()
             .route("/.well-known/openid-configuration", get(discovery))
             .route("/keys", get(keys))
             .route("/authorize", get(authorize))
             .route("/token", post(token))
+            .route("/end", get(end))
             .with_state(state.clone());
-        tokio::spawn(async move { axum::serve(listener, routes).await.expect("served") });
-        Self { issuer, state }
+        let serving = tokio::spawn(async move { axum::serve(listener, routes).await.expect("served") });
+        Self { issuer, state, serving }
+    }
+
+    /// Nobody answers any more.
+    pub async fn stop(&mut self) {
+        self.serving.abort();
+        let _ = (&mut self.serving).await;
+    }
+
+    pub fn ends_at(&self, place: Option<&str>) {
+        *self.state.end.lock().expect("a place") = place.map(str::to_owned);
+    }
+
+    /// A logout token that is right but for `wrong`, of that type.
+    pub fn logout_token(&self, kind: &str, subject: &str, wrong: &Value) -> String {
+        let now = now();
+        let mut claims = json!({
+            "iss": self.issuer, "aud": CLIENT, "iat": now, "exp": now + 120, "jti": "1", "sub": subject,
+            "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
+        });
+        replace(&mut claims, wrong);
+        signed(&self.state.key, kind, &claims)
+    }
+
+    pub fn foreign_logout_token(&self, subject: &str) -> String {
+        let token = self.logout_token("logout+jwt", subject, &json!({}));
+        sign(&self.state.foreign, token.rsplit_once('.').expect("a signature").0)
     }
 
     /// The ID token that a right answer holds.
@@ -112,13 +145,30 @@ impl Inner {
 }
 
 fn claims(issuer: &str, nonce: &str, person: &Value) -> Value {
-    let now =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+    let now = now();
     let mut claims = json!({ "iss": issuer, "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": nonce });
-    for (key, value) in person.as_object().expect("an object") {
+    replace(&mut claims, person);
+    claims
+}
+
+fn replace(claims: &mut Value, by: &Value) {
+    for (key, value) in by.as_object().expect("an object") {
         claims[key] = value.clone();
     }
-    claims
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
+}
+
+fn signed(key: &EcdsaKeyPair, kind: &str, claims: &Value) -> String {
+    let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    sign(key, &format!("{}.{}", part(&json!({ "alg": "ES256", "kid": "one", "typ": kind })), part(claims)))
+}
+
+fn sign(key: &EcdsaKeyPair, text: &str) -> String {
+    let signature = key.sign(&SystemRandom::new(), text.as_bytes()).expect("signed");
+    format!("{text}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature.as_ref()))
 }
 
 fn key() -> EcdsaKeyPair {
@@ -133,7 +183,7 @@ fn parameters(query: &str) -> HashMap<String, String> {
 
 async fn discovery(State(state): State<Arc<Inner>>) -> Json<Value> {
     let issuer = &state.issuer;
-    Json(json!({
+    let mut metadata = json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
         "token_endpoint": format!("{issuer}/token"),
@@ -141,7 +191,11 @@ async fn discovery(State(state): State<Arc<Inner>>) -> Json<Value> {
         "response_types_supported": ["code"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
-    }))
+    });
+    if let Some(end) = &*state.end.lock().expect("a place") {
+        metadata["end_session_endpoint"] = json!(end);
+    }
+    Json(metadata)
 }
 
 async fn keys(State(state): State<Arc<Inner>>) -> Json<Value> {
@@ -152,12 +206,15 @@ async fn keys(State(state): State<Arc<Inner>>) -> Json<Value> {
     }] }))
 }
 
-/// Asks nothing: the person is logged in here already.
+/// Asks nothing: the person is logged in here already, or gives up.
 async fn authorize(State(state): State<Arc<Inner>>, uri: Uri) -> Redirect {
     let asked = parameters(uri.query().unwrap_or_default());
     let person = state.person.lock().expect("a person").clone();
-    let claims = claims(&state.issuer, &asked["nonce"], &person);
     let (back, given) = (asked["redirect_uri"].clone(), asked["state"].clone());
+    if person.is_null() {
+        return Redirect::to(&format!("{back}?error=access_denied&state={given}"));
+    }
+    let claims = claims(&state.issuer, &asked["nonce"], &person);
     let code = state.grant(asked, claims, false);
     Redirect::to(&format!("{back}?code={code}&state={given}"))
 }
@@ -182,12 +239,17 @@ async fn token(State(state): State<Arc<Inner>>, headers: HeaderMap, body: String
         return refuse("invalid_grant");
     }
     let key = if grant.foreign { &state.foreign } else { &state.key };
-    let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
-    let signed = format!("{}.{}", part(&json!({ "alg": "ES256", "kid": "one" })), part(&grant.claims));
-    let signature = key.sign(&SystemRandom::new(), signed.as_bytes()).expect("signed");
-    let token = format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature.as_ref()));
+    let token = signed(key, "JWT", &grant.claims);
     Json(json!({ "access_token": "an access token", "token_type": "Bearer", "expires_in": 300, "id_token": token }))
         .into_response()
+}
+
+/// Logs whoever it is out, and sends them where the client wants them.
+async fn end(State(state): State<Arc<Inner>>, uri: Uri) -> Redirect {
+    let asked = parameters(uri.query().unwrap_or_default());
+    assert_eq!(asked["client_id"], CLIENT);
+    *state.person.lock().expect("a person") = Value::Null;
+    Redirect::to(&asked["post_logout_redirect_uri"])
 }
 
 /// Where a desk at that address is told about this provider.

@@ -13,6 +13,7 @@ use uketsuke::score::{
 use uketsuke::store::drift::Watch;
 use uketsuke::store::field_decisions::{self, Manner, Outcome};
 use uketsuke::store::publish::Published;
+use uketsuke::store::qa;
 
 use crate::arrivals;
 use crate::desk::{DeskSite, Person};
@@ -212,6 +213,7 @@ async fn errors_beyond_its_promise_revoke_the_certificate_and_workers_keep_to_it
     assert_eq!(site.count("select count(*) from event where kind = 'certificate.revoked'").await, 1);
     // QA decided two of the three; the third would be paid by what it accepted.
     let held = "select count(*) from payment_stop where reason = 'certificate' and lifted_at is null";
+    backfill(&site, held, 1).await;
     assert_eq!(site.count(held).await, 1);
 
     // A worker that scored before it heard of it scores again.
@@ -228,7 +230,7 @@ async fn errors_beyond_its_promise_revoke_the_certificate_and_workers_keep_to_it
 }
 
 /// Makes lots of the batches that are in, and judges those that were looked at.
-async fn lots_until(site: &DeskSite, there: &'static str) {
+pub async fn lots_until(site: &DeskSite, there: &'static str) {
     backfill(site, there, 1).await;
     assert_eq!(site.count(there).await, 1, "{there}");
 }
@@ -333,4 +335,89 @@ async fn a_household_of_two_rejected_batches_is_paid_when_both_are_released() {
         assert_eq!(supervisor.post("/api/v1/lots/release", &json!({ "lot": lot })).status, 200);
         assert_eq!(site.count(stopped).await, left);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_of_a_rejected_batch_is_looked_at_and_no_rate_counts_it() {
+    let site = DeskSite::with_lots_under(certificate()).await;
+    let (qa, supervisor) = (site.person("q1", Role::Qa).await, site.person("s1", Role::Supervisor).await);
+    for serial in 1..=30 {
+        site.capture(application(serial), &[("phone", "0451234567", 0.9999)]).await;
+    }
+    lots_until(&site, "select count(*) from lot where size = 30 and sample = 20 and acceptance = 0").await;
+    let find_an_error = || {
+        let task = qa.claim(&[]);
+        assert_eq!(call(&qa, &task, "look", json!({ "outcome": "value", "text": "0459999999" })).status, 200);
+        assert_eq!(call(&qa, &task, "settle", json!({ "wrong": true })).status, 200);
+    };
+    find_an_error();
+    assert_eq!(site.count("select count(*) from lot where verdict = 'rejected'").await, 1);
+    let to_screen = "select count(*) from qa_sample where screening";
+    for _ in 0..2 {
+        backfill(&site, to_screen, 10).await;
+        assert_eq!(site.count(to_screen).await, 10, "once, and nothing that the sample looks at");
+    }
+    let lot = || supervisor.get("/api/v1/board").json()["lots"][0].clone();
+    assert_eq!(lot()["screening"], json!({ "fields": 30, "looked_at": 1, "is_done": false }));
+
+    // The sample comes first.
+    for _ in 0..19 {
+        let task = qa.claim(&[]);
+        assert_eq!(
+            call(&qa, &task, "look", json!({ "outcome": "value", "text": "0451234567" })).json()["standing"],
+            Value::Null
+        );
+    }
+    let sampled = "select count(*) from qa_judgement join qa_sample using (task_id) where not screening";
+    assert_eq!(site.count(sampled).await, 20);
+    let said = || {
+        let (said, lot) = (qa.get("/api/v1/qa").json(), lot());
+        (said["rates"].clone(), said["days"].clone(), lot["judged"].clone(), lot["wrong"].clone())
+    };
+    let before = said();
+    assert_eq!((&before.0[0]["waiting"], &before.0[0]["judged"]), (&json!(0), &json!(20)));
+    for _ in 0..10 {
+        find_an_error();
+    }
+    assert_eq!(qa.claim(&[]), Value::Null);
+    assert_eq!(said(), before);
+    assert_eq!(qa.get("/api/v1/qa").json()["promise"]["revoked"], Value::Null);
+    assert_eq!(
+        qa::looks(&site.database).await.expect("looks").len(),
+        20,
+        "calibrations do not learn from it"
+    );
+    assert_eq!(lot()["screening"], json!({ "fields": 30, "looked_at": 30, "is_done": true }));
+
+    // What was found wrong is stopped for itself, and the rest waits for somebody who lets it go.
+    let stopped = |reason| match reason {
+        "qa" => site.count("select count(*) from payment_stop where reason = 'qa' and lifted_at is null"),
+        _ => site.count("select count(*) from payment_stop where reason = 'lot' and lifted_at is null"),
+    };
+    assert_eq!((stopped("qa").await, stopped("lot").await), (11, 30));
+    assert_eq!(supervisor.post("/api/v1/lots/release", &json!({ "lot": lot()["id"] })).status, 200);
+    assert_eq!((stopped("qa").await, stopped("lot").await), (11, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_station_of_which_two_batches_were_rejected_is_inspected_more_strictly() {
+    let site = DeskSite::with_lots().await;
+    let supervisor = site.person("s1", Role::Supervisor).await;
+    let tightened = || supervisor.get("/api/v1/board").json()["tightened"].clone();
+    site.capture(application(1), &[("phone", "0451234567", 0.9999)]).await;
+    lots_until(&site, "select count(*) from lot where severity = 'normal' and letter = 'F'").await;
+    assert_eq!(tightened(), json!([]));
+    let reject = "insert into lot (station, batch, size, aql, letter, sample, acceptance, severity, verdict, judged_at)
+                  select station, batch || ' ' || severity, 20, 0.65, 'F', 20, 0, severity, 'rejected', now()
+                  from capture, unnest(array['normal', 'normal', 'tightened']) as severity where lot_id = 1";
+    site.execute(reject).await;
+    site.capture(application(2), &[("phone", "0451234567", 0.9999)]).await;
+    lots_until(&site, "select count(*) from lot where severity = 'tightened' and letter = 'G' and size = 1")
+        .await;
+    assert_eq!(tightened()[0]["is_discontinued"], false);
+    // Each has one more that was rejected under tightened inspection.
+    for _ in 0..4 {
+        site.execute(reject).await;
+    }
+    assert_eq!(tightened()[0]["is_discontinued"], true, "{}", tightened());
 }

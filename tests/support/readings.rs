@@ -14,6 +14,7 @@ use uketsuke::store::applications::{self, ApplicationState};
 use uketsuke::store::captures::{CaptureId, RecordObject};
 use uketsuke::store::drift::Watch;
 use uketsuke::store::jobs::Lease;
+use uketsuke::store::masking::PageMask;
 use uketsuke::store::objects::{ObjectKey, ObjectKind};
 use uketsuke::store::pages::{PageOutcome, PageState};
 use uketsuke::store::publish::{self, CaptureChange, CaptureWrite, Publication, Published};
@@ -41,6 +42,7 @@ pub struct Reading {
     pub lease: Lease,
     pub pages: Vec<PageOutcome>,
     pub captures: Vec<CaptureWrite>,
+    pub masks: Vec<PageMask>,
     pub expected: BTreeMap<ApplicationId, applications::ApplicationVersion>,
 }
 
@@ -54,7 +56,8 @@ impl Reading {
     /// Of a job that was claimed.
     pub async fn of(database: &Database, lease: Lease) -> Self {
         let scan = find(database, lease.scan).await;
-        Self { scan, lease, pages: Vec::new(), captures: Vec::new(), expected: BTreeMap::new() }
+        let (pages, captures, masks) = (Vec::new(), Vec::new(), Vec::new());
+        Self { scan, lease, pages, captures, masks, expected: BTreeMap::new() }
     }
 
     fn next_index(&self) -> u32 {
@@ -186,6 +189,7 @@ impl Reading {
             expected: &self.expected,
             sensitive: None,
             blacked_out: 0,
+            masks: &self.masks,
             watch,
         };
         publish::publish(database, &publication).await

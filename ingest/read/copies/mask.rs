@@ -1,10 +1,33 @@
 //! Blacking out: what lies inside a quadrangle of a page is gone from the image.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::decode::PageImage;
 use crate::geometry::PointPx;
 
+/// Why a place of a page is black.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Cover {
+    /// A number that must not be kept was found there. It is never seen again.
+    Number,
+    /// A row that could not be read well enough: a person may say that it holds none.
+    Doubt,
+    /// A copy of which nothing tells what it is of: so may they of it.
+    Untold,
+}
+
+/// A place that is black.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Covered {
+    pub cover: Cover,
+    /// Of a convex quadrangle, in pixels.
+    pub corners: [PointPx; 4],
+}
+
 /// Paints convex quadrangles black, in gray and in colour.
-pub fn black_out(image: &mut PageImage, places: &[[PointPx; 4]]) {
+pub fn black_out<'a>(image: &mut PageImage, places: impl IntoIterator<Item = &'a [PointPx; 4]>) {
     let (width, height) = image.gray.dimensions();
     for place in places {
         let ys = place.map(|corner| corner.y);
@@ -61,7 +84,7 @@ mod tests {
         // A square of 40 pixels, turned by 45 degrees, and one that reaches over the edge.
         let turned = [(50.0, 22.0), (78.0, 50.0), (50.0, 78.0), (22.0, 50.0)].map(|(x, y)| PointPx { x, y });
         let beyond = [(90.0, -5.0), (130.0, -5.0), (130.0, 5.0), (90.0, 5.0)].map(|(x, y)| PointPx { x, y });
-        black_out(&mut page, &[turned, beyond]);
+        black_out(&mut page, [&turned, &beyond]);
         let black = page.gray.pixels().filter(|level| level.0[0] == 0).count();
         assert!((1568 + 50..1568 + 50 + 130).contains(&black), "{black}");
         for (x, y, level) in page.gray.enumerate_pixels() {

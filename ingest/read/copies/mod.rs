@@ -12,7 +12,7 @@ mod sensitive;
 
 pub use account::{AccountCopy, CopiedValue};
 pub use kind::CopyKind;
-pub use mask::black_out;
+pub use mask::{Cover, Covered, black_out};
 pub(crate) use sensitive::holds_my_number;
 
 use image::GrayImage;
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ReadError, Readers, crop};
 use crate::form::{FormPage, Piece, Printed, Symbology};
-use crate::geometry::{Affine, Millimetres, PointMm, PointPx, RectMm};
+use crate::geometry::{Affine, Millimetres, PointMm, RectMm};
 use crate::identify::{self, Symbol};
 use crate::page::Registration;
 use crate::reference::BankTable;
@@ -92,6 +92,18 @@ pub struct CopiesSeen {
     pub hidden: u32,
     /// What a passbook or a cash card says; none where there is no copy of one.
     pub account: Option<AccountCopy>,
+    /// What a person left black who looked at what could not be read; none while nobody has.
+    #[serde(default)]
+    pub by_hand: Option<MaskedByHand>,
+}
+
+/// What a person left black on a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MaskedByHand {
+    /// Places that are black now.
+    pub places: u32,
+    /// The whole page is.
+    pub whole: bool,
 }
 
 impl CopiesSeen {
@@ -111,7 +123,7 @@ impl CopiesSeen {
 pub struct Copies {
     pub seen: CopiesSeen,
     /// What is to be blacked out, for [`black_out`].
-    pub black: Vec<[PointPx; 4]>,
+    pub black: Vec<Covered>,
 }
 
 /// Reads the copies on a page. `symbols` are those found on it. Without line models nothing can be
@@ -377,7 +389,7 @@ impl Copies {
         });
         for symbol in foreign {
             if let Some(area) = around(symbol, map) {
-                self.black(area.grown(SYMBOL_MARGIN_MM).corners(), map);
+                self.black(Cover::Number, area.grown(SYMBOL_MARGIN_MM).corners(), map);
                 self.seen.removed += 1;
             }
         }
@@ -398,21 +410,25 @@ impl Copies {
                     sensitive::sensitivity(text, kind, legibility(row.lines.iter().copied()))
                 }
             };
-            let (count, gone): (&mut u32, Vec<&Line>) = match sensitivity {
+            let (cover, gone): (Cover, Vec<&Line>) = match sensitivity {
                 Some(Sensitivity::Certain) => {
                     number_found = true;
-                    (&mut self.seen.removed, row.lines.clone())
+                    (Cover::Number, row.lines.clone())
                 }
-                Some(Sensitivity::Possible) => (&mut self.seen.doubtful, row.lines.clone()),
+                Some(Sensitivity::Possible) => (Cover::Doubt, row.lines.clone()),
                 None if surface.of == SheetKind::SpoiltForm => continue,
                 None => {
                     let unread = row.lines.iter().copied().filter(|line| line.may_be_unread_digits());
-                    (&mut self.seen.doubtful, unread.collect())
+                    (Cover::Doubt, unread.collect())
                 }
+            };
+            let count = match cover {
+                Cover::Number => &mut self.seen.removed,
+                Cover::Doubt | Cover::Untold => &mut self.seen.doubtful,
             };
             *count += u32::from(!gone.is_empty());
             for line in gone {
-                self.black(line.place.corners(BLACK_MARGIN_MM), &surface.map);
+                self.black(cover, line.place.corners(BLACK_MARGIN_MM), &surface.map);
             }
         }
         let kind = match kind {
@@ -425,10 +441,10 @@ impl Copies {
         let has_copy = surface.has_copy(found, lines);
         if kind == Some(CopyKind::NumberCardBack) {
             self.seen.removed += u32::from(!number_found);
-            self.hide(found, lines, &surface.map);
+            self.hide(Cover::Number, found, lines, &surface.map);
         } else if surface.of == SheetKind::Copies && has_copy && kind.is_none() {
             self.seen.hidden += 1;
-            self.hide(found, lines, &surface.map);
+            self.hide(Cover::Untold, found, lines, &surface.map);
         }
         if kind.is_some_and(CopyKind::is_of_account) && self.seen.account.is_none() {
             let print = |line: &Line| Print::new(&line.text, line.least, &line.place);
@@ -440,15 +456,15 @@ impl Copies {
     }
 
     /// Blacks out all that is found of a copy.
-    fn hide(&mut self, found: &Found, lines: &[Line], map: &Affine) {
+    fn hide(&mut self, cover: Cover, found: &Found, lines: &[Line], map: &Affine) {
         let corners = lines.iter().flat_map(|line| line.place.corners(0.0));
         let points = corners.map(|corner| RectMm { x: corner.x, y: corner.y, w: 0.0, h: 0.0 });
         if let Some(area) = RectMm::around(found.pieces.iter().copied().chain(points)) {
-            self.black(area.grown(HIDDEN_MARGIN_MM).corners(), map);
+            self.black(cover, area.grown(HIDDEN_MARGIN_MM).corners(), map);
         }
     }
 
-    fn black(&mut self, corners: [PointMm; 4], map: &Affine) {
-        self.black.push(corners.map(|corner| map.apply(corner)));
+    fn black(&mut self, cover: Cover, corners: [PointMm; 4], map: &Affine) {
+        self.black.push(Covered { cover, corners: corners.map(|corner| map.apply(corner)) });
     }
 }

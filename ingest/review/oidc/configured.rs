@@ -14,6 +14,10 @@ pub const SECRET_VARIABLE: &str = "UKETSUKE_OIDC_SECRET";
 
 /// The way back to us, below the desk's address.
 pub(in crate::review) const BACK: &str = "/login/oidc/back";
+/// Where the provider says that somebody is logged out there.
+pub(in crate::review) const LOGGED_OUT: &str = "/login/oidc/backchannel-logout";
+/// Where browsers come back to that logged out at the provider.
+pub(super) const LEFT: &str = "/login";
 
 /// Logins by accounts of another system.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -60,6 +64,11 @@ impl Oidc {
             "" => Err(OidcError::NoSecret),
             secret => Ok(ClientSecret::new(secret.to_owned())),
         }
+    }
+
+    /// As browsers reach it.
+    pub(super) fn at_desk(&self, path: &str) -> String {
+        format!("{}{path}", self.desk_url.trim_end_matches('/'))
     }
 
     /// The one role that somebody has by what the claim holds.

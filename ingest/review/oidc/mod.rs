@@ -2,10 +2,12 @@
 //!
 //! A browser is sent to the provider with a state, a nonce and a challenge that we keep for it, and comes back with a
 //! code, once. The account is found by issuer and subject, or made; its role is what the settings make of the groups
-//! in the token, at each login. Nothing that the provider says is logged.
+//! in the token, at each login. Whoever logs out here is sent there to log out, too, and whoever is logged out there has
+//! no session here any more. Nothing that the provider says is logged.
 
 mod configured;
 mod http;
+mod logout;
 mod provider;
 
 use std::path::PathBuf;
@@ -16,8 +18,9 @@ use axum::http::{HeaderMap, Uri, header};
 use axum::response::{AppendHeaders, Html, IntoResponse, Redirect, Response};
 use openidconnect::url::form_urlencoded;
 
-pub(super) use configured::BACK;
+pub(super) use configured::{BACK, LOGGED_OUT};
 pub use configured::{Oidc, SECRET_VARIABLE};
+pub(super) use logout::{continue_at, logged_out};
 
 use super::guard::{Token, cookie};
 use super::texts::Language;
@@ -70,6 +73,8 @@ pub enum Refusal {
     Nonce,
     #[error("it has expired")]
     Expired,
+    #[error("it is no logout token with a subject")]
+    Logout,
 }
 
 impl OidcError {

@@ -55,7 +55,7 @@ async function load() {
     make("div", { class: "plots" },
       bars(text("backlog_by_age"), queues, ages.map((age) => named("age", age))),
       bars(text("done_by_hour"), hours, kinds.length ? kinds.map((kind) => named("kind", kind)) : [text("none_done")])),
-    sampled(board.lots),
+    sampled(board),
     quality(board.stations),
     make("section", { class: "card" }, make("h2", {}, text("batches")),
       make("div", { class: "scroll", tabindex: "0" }, make("table", {}, make("thead", {}, make("tr", {},
@@ -64,25 +64,33 @@ async function load() {
       board.batches_left_out ? make("p", { class: "quiet" }, text("left_out", board.batches_left_out)) : null)));
 }
 
-// Batches that are accepted or rejected by a sample, and the way to let a rejected one go.
-function sampled(lots) {
+// Batches that are accepted or rejected by a sample, and the way to let a rejected one go; stations that are
+// inspected more strictly above them.
+function sampled({ lots, tightened }) {
   if (!lots.length) return null;
   const stopped = (lot) => lot.verdict === "rejected" && !lot.released_at;
   const verdict = (lot) => lot.released_at ? text("lot_released", lot.released_by, moment(lot.released_at)) : named("lot", lot.verdict ?? "open");
   const release = (lot) => make("button", { type: "button", "data-lot": String(lot.id), onclick: () => letGo(lot) }, text("lot_release"));
+  const screened = ({ screening }) => screening ? `${screening.looked_at} / ${screening.fields}` : "—";
   const row = (lot) => make("tr", { class: stopped(lot) ? "differs" : "" },
     make("th", { scope: "row" }, `${lot.station} / ${lot.batch}`, make("small", {}, moment(lot.formed_at))),
-    [lot.size, `${lot.letter} / ${lot.aql}`, `${lot.judged} / ${lot.sample}`, lot.wrong, `${lot.acceptance} / ${lot.acceptance + 1}`].map((value) => make("td", { class: "number" }, String(value))),
-    make("td", {}, verdict(lot), stopped(lot) && role !== "payment" ? [" ", release(lot)] : null));
-  const heads = ["batch", "lot_size", "lot_plan", "lot_judged", "qa_errors", "lot_numbers", "lot_verdict"];
-  return make("section", { class: "card lots" }, make("h2", {}, text("lots")), make("p", { class: "quiet" }, text("lots_more")),
+    [lot.size, `${named("severity", lot.severity)} / ${lot.letter} / ${lot.aql}`, `${lot.judged} / ${lot.sample}`, lot.wrong, `${lot.acceptance} / ${lot.acceptance + 1}`, screened(lot)].map((value) => make("td", { class: "number" }, String(value))),
+    make("td", {}, verdict(lot), stopped(lot) && role !== "payment" ? [" ", release(lot)] : null,
+      lot.screening && !lot.screening.is_done ? make("small", {}, text("lot_screening_open")) : null));
+  const heads = ["batch", "lot_size", "lot_plan", "lot_judged", "qa_errors", "lot_numbers", "lot_screening", "lot_verdict"];
+  return make("section", { class: "card lots" }, make("h2", {}, text("lots")),
+    tightened.map(({ station, is_discontinued }) => is_discontinued
+      ? make("p", { class: "promise revoked", role: "alert" }, text("station_discontinued", station))
+      : make("p", { class: "promise" }, text("station_tightened", station))),
+    make("p", { class: "quiet" }, text("lots_more")),
     make("div", { class: "scroll", tabindex: "0" }, make("table", {},
       make("thead", {}, make("tr", {}, heads.map((key, place) => make("th", { scope: "col", class: place && place < heads.length - 1 ? "number" : "" }, text(key))))),
       make("tbody", {}, lots.map(row)))));
 }
 
 async function letGo(lot) {
-  if (!confirm(text("lot_release_sure", `${lot.station} / ${lot.batch}`))) return;
+  const { is_done, looked_at, fields } = lot.screening;
+  if (!confirm(text(is_done ? "lot_release_sure" : "lot_release_early", `${lot.station} / ${lot.batch}`, looked_at, fields))) return;
   try {
     await post("/api/v1/lots/release", { lot: lot.id });
   } catch (error) {

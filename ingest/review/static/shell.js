@@ -8,7 +8,9 @@ document.getElementById("language")?.addEventListener("click", () => {
   location.reload();
 });
 
-document.getElementById("logout")?.addEventListener("click", async () => {
-  await post("/api/v1/logout").catch(() => {});
-  location.assign("/login");
+document.getElementById("logout")?.addEventListener("click", async (event) => {
+  // Once: the server may ask the provider of the login where that is ended.
+  event.currentTarget.disabled = true;
+  const { continue_at: elsewhere } = await post("/api/v1/logout").catch(() => ({}));
+  location.assign(elsewhere ?? "/login");
 });

@@ -31,7 +31,8 @@ async fn take_up_what_came_again(database: &Database, number: i32) -> Result<(),
     done.map(drop).map_err(query("look for what came again"))
 }
 
-/// Originals and records: each is one application's, or of a scan of which nothing is left.
+/// Originals, records and pictures without what was in doubt: each is one application's, or of a scan of which
+/// nothing is left.
 async fn remove_unshared(
     database: &Database,
     number: i32,
@@ -39,7 +40,7 @@ async fn remove_unshared(
 ) -> Result<(), ErasureError> {
     let mut after = String::new();
     loop {
-        let keys = pending(database, number, &["original/%", "record/%"], &after).await?;
+        let keys = pending(database, number, &["original/%", "record/%", "unmasked/%"], &after).await?;
         let Some(last) = keys.last() else { return Ok(()) };
         after = last.to_string();
         for key in &keys {

@@ -49,12 +49,19 @@ pub(super) async fn erase_applications(
 }
 
 /// What is to go is noted before its name is taken away: $1 the erasure, $2 the applications.
-const NOTE_OF_APPLICATIONS: [&str; 3] = [
+const NOTE_OF_APPLICATIONS: [&str; 4] = [
     "insert into erased_item (erasure, name)
      select $1, 'application/' || id from unnest($2::text[]) as id",
     // Pictures of pages and fields; of pages that a person has assigned, too.
     "insert into erased_item (erasure, name)
      select $1, key from page_object where (scan_id, page_index) in (
+         select scan_id, page_index from page join capture on capture.id = capture_id
+         where capture.application_id = any($2)
+         union all
+         select scan_id, page_index from page_decision where application_id = any($2)
+     ) on conflict do nothing",
+    "insert into erased_item (erasure, name)
+     select $1, object_key from unmasked_page where removed_at is null and (scan_id, page_index) in (
          select scan_id, page_index from page join capture on capture.id = capture_id
          where capture.application_id = any($2)
          union all
@@ -148,7 +155,7 @@ pub(super) async fn erase_scans(
 }
 
 /// $1 the erasure, $2 the scans, which are locked.
-const NOTE_OF_SCANS: [&str; 3] = [
+const NOTE_OF_SCANS: [&str; 4] = [
     "with noted as (
          insert into erased_item (erasure, name) select $1, 'scan/' || id from unnest($2::bigint[]) as id
      ), left_over as (
@@ -157,6 +164,13 @@ const NOTE_OF_SCANS: [&str; 3] = [
      update erasure set scans = scans + cardinality($2) where number = $1",
     "insert into erased_item (erasure, name)
      select $1, image_key from page where scan_id = any($2) and state = 'unassigned' and image_key is not null
+     on conflict do nothing",
+    // Of readings that came to nothing, too.
+    "insert into erased_item (erasure, name)
+     select $1, object_key from unmasked_page as u
+     where u.scan_id = any($2) and removed_at is null
+       and not exists (select from page where page.scan_id = u.scan_id and page.page_index = u.page_index
+                                          and page.state <> 'unassigned')
      on conflict do nothing",
     "with gone as (
          update page set erased_at = now(), image_key = null, look = null, unassigned_reason = null,
@@ -169,7 +183,7 @@ const NOTE_OF_SCANS: [&str; 3] = [
 /// $1 the scans.
 const WORK_OF_SCANS: [&str; 2] = [
     "update task set state = 'withdrawn', holder = null, leased_until = null
-     where scan_id = any($1) and state = 'open'",
+     where scan_id = any($1) and state = 'open' and kind = 'page'",
     "delete from job_dead where scan_id = any($1)",
 ];
 

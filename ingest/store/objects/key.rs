@@ -13,6 +13,8 @@ pub enum ObjectKind {
     Original,
     /// The published image of a page.
     Page,
+    /// The image of a page without what was blacked out for doubt; kept for a short time.
+    Unmasked,
     /// The picture of a field.
     Crop,
     /// The record of a capture, JSON.
@@ -24,14 +26,15 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    pub const ALL: [Self; 6] =
-        [Self::Original, Self::Page, Self::Crop, Self::Record, Self::Seals, Self::Erasures];
+    pub const ALL: [Self; 7] =
+        [Self::Original, Self::Page, Self::Unmasked, Self::Crop, Self::Record, Self::Seals, Self::Erasures];
 
     /// The first part of its keys.
     pub fn name(self) -> &'static str {
         match self {
             Self::Original => "original",
             Self::Page => "page",
+            Self::Unmasked => "unmasked",
             Self::Crop => "crop",
             Self::Record => "record",
             Self::Seals => "seals",
