@@ -1,5 +1,7 @@
-"""The network: convolutions, three of their pairs with a way around, and two dense layers; and its
-ONNX file."""
+"""The networks: convolutions, some of their pairs with a way around, and two dense layers; and their
+ONNX files."""
+
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,33 +11,50 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tile import RECIPE, SIDE
 
-# Kernel, stride, channels, and how many convolutions back the input lies that is added before the
-# ReLU (0: none); 36 -> 18 -> 9 -> 5 pixels a side. 28 million multiplications a tile.
-CONVOLUTIONS = [
-    (5, 2, 32, 0), (3, 1, 32, 0), (3, 1, 32, 2),
-    (3, 2, 80, 0), (3, 1, 80, 0), (3, 1, 80, 2),
-    (3, 2, 128, 0), (3, 1, 128, 0), (3, 1, 128, 2),
-]
+
+class Shape(NamedTuple):
+    """Of each convolution kernel, stride, channels, and how many convolutions back the input lies that is added
+    before the ReLU (0: none); the width of the dense layer behind them; and which shares of what the dense layers
+    see are kept in training."""
+
+    convolutions: tuple
+    dense: int
+    kept: tuple
+
+
+# 36 -> 18 -> 9 -> 5 pixels a side. 28 and 5 million multiplications a tile.
+SHAPES = {
+    "wide": Shape(
+        (
+            (5, 2, 32, 0), (3, 1, 32, 0), (3, 1, 32, 2),
+            (3, 2, 80, 0), (3, 1, 80, 0), (3, 1, 80, 2),
+            (3, 2, 128, 0), (3, 1, 128, 0), (3, 1, 128, 2),
+        ),
+        160,
+        (0.8, 0.75),
+    ),
+    "narrow": Shape(
+        ((5, 2, 24, 0), (3, 2, 48, 0), (3, 1, 48, 0), (3, 1, 48, 2), (3, 2, 80, 0), (3, 1, 80, 0)), 96, (0.9, 0.9)
+    ),
+}
 FLAT_SIDE = 5
-FLAT = FLAT_SIDE * FLAT_SIDE * CONVOLUTIONS[-1][2]
-DENSE = 160
 EPSILON = 1e-5
 
 
-def initial(key, classes):
+def initial(key, classes, shape):
     """Parameters, and the running means and variances of the normalisations."""
     weights, running, inputs = {}, {}, 1
-    for index, (kernel, _, channels, back) in enumerate(CONVOLUTIONS):
+    for index, (kernel, _, channels, back) in enumerate(shape.convolutions):
         key, use = jax.random.split(key)
-        shape = (kernel, kernel, inputs, channels)
+        size = (kernel, kernel, inputs, channels)
         weights[f"conv{index}"] = {
-            "w": jax.random.normal(use, shape) * np.sqrt(2 / (inputs * kernel * kernel)),
+            "w": jax.random.normal(use, size) * np.sqrt(2 / (inputs * kernel * kernel)),
             "scale": jnp.full(channels, 0.5 if back else 1.0),
             "shift": jnp.zeros(channels),
         }
         running[f"conv{index}"] = {"mean": jnp.zeros(channels), "variance": jnp.ones(channels)}
         inputs = channels
-    for name, (rows, columns) in {"dense0": (FLAT, DENSE), "dense1": (DENSE, classes)}.items():
+    for name, (rows, columns) in {"dense0": (FLAT_SIDE**2 * inputs, shape.dense), "dense1": (shape.dense, classes)}.items():
         key, use = jax.random.split(key)
         weights[name] = {"w": jax.random.normal(use, (rows, columns)) * np.sqrt(1 / rows), "b": jnp.zeros(columns)}
     return weights, running
@@ -47,11 +66,11 @@ def padding(size, kernel, stride):
     return total // 2, total - total // 2
 
 
-def apply(weights, running, tiles, key=None):
+def apply(shape, weights, running, tiles, key=None):
     """Logits of tiles [n, SIDE, SIDE, 1], and the means and variances that the normalisations used:
     those given or, in training (with a key for the dropout), the batch's own."""
     x, size, used, outputs = tiles, SIDE, {}, []
-    for index, (kernel, stride, _, back) in enumerate(CONVOLUTIONS):
+    for index, (kernel, stride, _, back) in enumerate(shape.convolutions):
         layer, statistics = weights[f"conv{index}"], running[f"conv{index}"]
         pads = padding(size, kernel, stride)
         x = jax.lax.conv_general_dilated(x, layer["w"], (stride, stride), (pads, pads), dimension_numbers=("NHWC", "HWIO", "NHWC"))
@@ -66,14 +85,14 @@ def apply(weights, running, tiles, key=None):
     x = x.reshape(len(x), -1)
     if key is not None:
         first, second = jax.random.split(key)
-        x = x * jax.random.bernoulli(first, 0.8, x.shape) / 0.8
+        x = x * jax.random.bernoulli(first, shape.kept[0], x.shape) / shape.kept[0]
     x = jax.nn.relu(x @ weights["dense0"]["w"] + weights["dense0"]["b"])
     if key is not None:
-        x = x * jax.random.bernoulli(second, 0.75, x.shape) / 0.75
+        x = x * jax.random.bernoulli(second, shape.kept[1], x.shape) / shape.kept[1]
     return x @ weights["dense1"]["w"] + weights["dense1"]["b"], used
 
 
-def save(path, weights, running, classes, facts):
+def save(path, shape, weights, running, classes, facts):
     """ONNX, opset 13: 'tiles' [n, 1, SIDE, SIDE] to 'logits' [n, classes]; normalisations folded
     into the convolutions. The metadata carry the classes (joined by tabs), the recipe and `facts`."""
     nodes, constants = [], []
@@ -83,7 +102,7 @@ def save(path, weights, running, classes, facts):
         return name
 
     value, size, outputs = "tiles", SIDE, []
-    for index, (kernel, stride, _, back) in enumerate(CONVOLUTIONS):
+    for index, (kernel, stride, _, back) in enumerate(shape.convolutions):
         layer, statistics = weights[f"conv{index}"], running[f"conv{index}"]
         factor = np.asarray(layer["scale"] / np.sqrt(statistics["variance"] + EPSILON))
         w = (np.asarray(layer["w"]) * factor).transpose(3, 2, 0, 1)
@@ -107,7 +126,8 @@ def save(path, weights, running, classes, facts):
         outputs.append(value)
     nodes.append(helper.make_node("Flatten", [value], ["flat"], axis=1))
     # Flattened here with the channels last, in ONNX with them first.
-    flat = np.asarray(weights["dense0"]["w"]).reshape(FLAT_SIDE, FLAT_SIDE, -1, DENSE).transpose(2, 0, 1, 3).reshape(FLAT, DENSE)
+    flat = np.asarray(weights["dense0"]["w"])
+    flat = flat.reshape(FLAT_SIDE, FLAT_SIDE, -1, shape.dense).transpose(2, 0, 1, 3).reshape(flat.shape)
     nodes.append(helper.make_node("Gemm", ["flat", constant("dense0.w", flat), constant("dense0.b", weights["dense0"]["b"])], ["dense0"]))
     nodes.append(helper.make_node("Relu", ["dense0"], ["dense0.relu"]))
     inputs = ["dense0.relu", constant("dense1.w", weights["dense1"]["w"]), constant("dense1.b", weights["dense1"]["b"])]

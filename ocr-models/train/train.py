@@ -10,6 +10,7 @@ import hashlib
 import os
 import sys
 import time
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -24,9 +25,10 @@ from alphabet import CLASSES
 from material import BUILD, HERE
 
 BATCH = 256
-TILES = {"digits": 704_000, "katakana": 512_000}
-# What two cores do in less than two hours; the shipped models saw their tiles more often (README.md).
-PASSES = {"digits": 3, "katakana": 4}
+# Tiles, and how often each is seen: what two cores do in about two hours for the wide networks, in half an hour for
+# the narrow ones. Those shipped of the wide ones saw their tiles more often (README.md).
+TILES = {("digits", "wide"): 704_000, ("katakana", "wide"): 512_000, ("digits", "narrow"): 246_399}
+PASSES = {("digits", "wide"): 3, ("katakana", "wide"): 4, ("digits", "narrow"): 8}
 # No label smoothing: it hides which readings are the doubtful ones (Xia et al., arXiv:2403.14715).
 RATE, WEIGHT_DECAY = 3e-3, 0.02
 # Share of the old weights in their running average, a step.
@@ -59,18 +61,22 @@ def pool(kind, use, count, seed, etl):
 distorted = jax.jit(distort.distorted)
 
 
-def loss_of(weights, running, tiles, labels, key):
-    logits, used = network.apply(weights, running, tiles, key)
+def loss_of(shape, weights, running, tiles, labels, key):
+    logits, used = network.apply(shape, weights, running, tiles, key)
     return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean(), used
 
 
-statistics = jax.jit(lambda weights, running, tiles, key: network.apply(weights, running, tiles, key)[1])
+def statistics(shape, weights, running, tiles, key):
+    return network.apply(shape, weights, running, tiles, key)[1]
 
 
-def settled(weights, running, tiles, key):
+statistics = jax.jit(statistics, static_argnums=0)
+
+
+def settled(shape, weights, running, tiles, key):
     """The means and variances for averaged weights: the mean over all full batches of the tiles."""
     keys = [jax.random.fold_in(key, at) for at in range(0, len(tiles) - BATCH + 1, BATCH)]
-    seen = [statistics(weights, running, distorted(key, tiles[at * BATCH :][:BATCH]), key) for at, key in enumerate(keys)]
+    seen = [statistics(shape, weights, running, distorted(key, tiles[at * BATCH :][:BATCH]), key) for at, key in enumerate(keys)]
     return jax.tree.map(lambda *parts: sum(parts) / len(parts), *seen)
 
 
@@ -79,12 +85,16 @@ def main():
     parser.add_argument("kind", choices=CLASSES)
     parser.add_argument("--out", required=True)
     parser.add_argument("--etl", help="a folder with the operator's own ETL1 and ETL6 files, to be trained on too")
+    parser.add_argument("--shape", choices=network.SHAPES, default="wide")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--passes", type=int, help="how often each tile is seen")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the tiles, for a trial")
     options = parser.parse_args()
-    kind, classes = options.kind, CLASSES[options.kind]
-    count, passes = int(TILES[kind] * options.scale), options.passes or PASSES[kind]
+    kind, classes, shape = options.kind, CLASSES[options.kind], network.SHAPES[options.shape]
+    made = (kind, options.shape)
+    if made not in TILES:
+        parser.error(f"there is no {options.shape} network for {kind}")
+    count, passes = int(TILES[made] * options.scale), options.passes or PASSES[made]
 
     start = time.time()
 
@@ -95,7 +105,7 @@ def main():
     watched = {use: pool(kind, use, WATCHED, WATCH_SEED, None) for use in ("train", "watch")}
     tell(f"{count} tiles made")
 
-    weights, running = network.initial(jax.random.key(options.seed), len(classes))
+    weights, running = network.initial(jax.random.key(options.seed), len(classes), shape)
     steps = count // BATCH * passes
     rate = optax.warmup_cosine_decay_schedule(1e-4, RATE, min(500, steps // 10), steps, 1e-5)
     optimiser = optax.chain(optax.clip_by_global_norm(2.0), optax.adamw(rate, weight_decay=WEIGHT_DECAY))
@@ -103,14 +113,14 @@ def main():
 
     @jax.jit
     def step(weights, average, state, tiles, labels, key, done):
-        (loss, _), gradient = jax.value_and_grad(loss_of, has_aux=True)(weights, running, tiles, labels, key)
+        (loss, _), gradient = jax.value_and_grad(partial(loss_of, shape), has_aux=True)(weights, running, tiles, labels, key)
         updates, state = optimiser.update(gradient, state, weights)
         weights = optax.apply_updates(weights, updates)
         keep = jnp.minimum(AVERAGE, (1.0 + done) / (10.0 + done))
         average = jax.tree.map(lambda old, new: keep * old + (1 - keep) * new, average, weights)
         return weights, average, state, loss
 
-    infer = jax.jit(lambda weights, running, tiles: network.apply(weights, running, tiles.astype(jnp.float32)[..., None] / 255)[0])
+    infer = jax.jit(lambda weights, running, tiles: network.apply(shape, weights, running, tiles.astype(jnp.float32)[..., None] / 255)[0])
     random, key, done = np.random.default_rng(options.seed + 1), jax.random.key(options.seed + 1), 0
     facts = {"seed": str(options.seed), "tiles": str(count), "passes": str(passes), "etl": str(bool(options.etl))}
     for turn in range(passes):
@@ -125,9 +135,9 @@ def main():
             done += 1
             if done % 250 == 0:
                 tell(f"step {done}/{steps} loss {np.mean(losses[-250:]):.4f}")
-        running = settled(average, running, tiles[random.permutation(count)[: 30 * BATCH]], key)
+        running = settled(shape, average, running, tiles[random.permutation(count)[: 30 * BATCH]], key)
         right = [f"{use} {(np.asarray(infer(average, running, known)).argmax(1) == wanted).mean():.4f}" for use, (known, wanted) in watched.items()]
-        network.save(options.out, average, running, classes, facts)
+        network.save(options.out, shape, average, running, classes, facts)
         tell(f"pass {turn + 1}/{passes} right of what is watched: {', '.join(right)}")
 
     known = watched["watch"][0]
