@@ -209,14 +209,13 @@ pub async fn list(database: &Database, limit: u32) -> Result<Vec<Lot>, StoreErro
                       id desc
              limit $1)
          select listed.*, counted.judged, counted.wrong,
-                case when planned then to_screen else size end as to_screen, screened,
-                planned and screened = to_screen as is_screened
+                case when planned then to_screen else size end as to_screen, screening.judged as screened,
+                planned and screening.judged = to_screen as is_screened
          from listed cross join lateral (
              select {COUNTED} from lot_sample join task on task.id = task_id left join qa_judgement using (task_id)
              where lot_id = listed.id) as counted
          cross join lateral (
-             select count(task.id) as to_screen,
-                    count(*) filter (where outcome is not null or task.state = 'withdrawn') as screened,
+             select count(task.id) as to_screen, {COUNTED},
                     coalesce(bool_and(screening_planned or erased_at is not null), false) as planned
              from capture
              left join qa_sample on qa_sample.capture_id = capture.id and manner in ('accepted', 'blank')

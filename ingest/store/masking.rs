@@ -12,7 +12,7 @@ use super::events::{self, EventKind};
 use super::objects::ObjectKey;
 use super::scans::ScanId;
 use super::tasks::{About, TaskId, TaskKind};
-use super::{Database, StoreError, condemned, sensitive_originals};
+use super::{Database, StoreError, condemned, pages, sensitive_originals};
 use crate::application_id::ApplicationId;
 use crate::geometry::PointPx;
 use crate::publish::{CapturedPage, Record};
@@ -47,7 +47,7 @@ pub(super) async fn add(
         )
         .bind(scan.0)
         .bind(i64::from(*index))
-        .bind(places(areas)?)
+        .bind(pages::json(areas)?)
         .bind(unmasked.to_string())
         .execute(&mut *connection)
         .await
@@ -86,11 +86,6 @@ pub(super) async fn forget(
             .map_err(query("forget what was blacked out"))?;
     }
     Ok(())
-}
-
-fn places<T: serde::Serialize + ?Sized>(places: &T) -> Result<String, StoreError> {
-    serde_json::to_string(places)
-        .map_err(|_| StoreError::Refused("places on a page cannot be written as JSON"))
 }
 
 /// What was blacked out on a page, while the picture without it is kept.
@@ -163,15 +158,14 @@ pub async fn published(
     let capture = match capture_id(&row, "capture_id")? {
         None => None,
         Some(id) => {
-            let (captured, record): (String, String) =
-                (row.try_get("captured").map_err(&broken)?, row.try_get("record").map_err(&broken)?);
+            let record: String = row.try_get("record").map_err(&broken)?;
             // The parser's own message may repeat a piece of the document.
             Some(PublishedCapture {
                 id,
                 application_id: application_id(&row, "application_id")?,
                 version: row.try_get::<i32, _>("version").map_err(&broken)?.unsigned_abs(),
                 record: serde_json::from_str(&record).map_err(|_| corrupt("capture")("its record"))?,
-                page: serde_json::from_str(&captured).map_err(|_| corrupt("page")("what was read"))?,
+                page: pages::captured(&row)?,
             })
         }
     };
@@ -265,7 +259,7 @@ pub async fn decide(
     if task.kind != TaskKind::Mask || task.about != (About::Page { scan, index }) {
         return Err(StoreError::Refused("that task is about something else"));
     }
-    let captured = masking.capture.map(|(page, _)| places(page)).transpose()?;
+    let captured = masking.capture.map(|(page, _)| pages::json(page)).transpose()?;
     let page = sqlx::query(
         "update page set image_key = $4, captured = coalesce($5::json, captured)
          where scan_id = $1 and page_index = $2 and image_key = $3 and erased_at is null
@@ -330,7 +324,7 @@ pub async fn decide(
     )
     .bind(scan.0)
     .bind(i64::from(index))
-    .bind(places(masking.chosen)?)
+    .bind(pages::json(&masking.chosen)?)
     .bind(account.as_str())
     .execute(&mut *transaction)
     .await

@@ -1,6 +1,7 @@
 //! Pages: every page of every scan that was read, each in exactly one state.
 
 use serde::Serialize;
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::StoreError;
@@ -199,13 +200,21 @@ fn number(value: u32) -> Result<i32, StoreError> {
     i32::try_from(value).map_err(|_| StoreError::Refused("a page number is beyond 2 thousand million"))
 }
 
-fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+pub(super) fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value)
         .map_err(|_| StoreError::Refused("what was seen of a page cannot be written as JSON"))
 }
 
 fn reason_name(reason: UnassignedReason) -> Result<String, StoreError> {
     Ok(json(&reason)?.trim_matches('"').to_owned())
+}
+
+/// What was read of a page, of its column `captured` as text.
+pub(super) fn captured(row: &PgRow) -> Result<CapturedPage, StoreError> {
+    let captured: String = row.try_get("captured").map_err(corrupt("page"))?;
+    // The parser's own message may repeat a piece of the document; where it stopped is enough.
+    serde_json::from_str(&captured)
+        .map_err(|error| corrupt("page")(format!("what was read, at character {}", error.column())))
 }
 
 /// The captured pages of the applications, by capture and form page.
@@ -225,10 +234,7 @@ pub(super) async fn of_applications(
     .map_err(query("look at pages"))?
     .iter()
     .map(|row| {
-        let captured: String = row.try_get("captured").map_err(corrupt("page"))?;
-        // The parser's own message may repeat a piece of the document; where it stopped is enough.
-        let page = serde_json::from_str(&captured)
-            .map_err(|error| corrupt("page")(format!("what was read, at character {}", error.column())))?;
+        let page = captured(row)?;
         let capture = capture_id(row, "capture_id")?.ok_or_else(|| corrupt("page")("no capture"))?;
         Ok((capture, page))
     })

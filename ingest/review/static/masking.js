@@ -80,7 +80,7 @@ function place(box) {
 
 function paint(box) {
   const number = page.boxes.indexOf(box) + 1;
-  box.shape.setAttribute("points", box.corners.map((corner) => corner.join(",")).join(" "));
+  box.shape.setAttribute("points", points(box.corners));
   box.shape.setAttribute("class", [box.cover, box.black ? "black" : "seen", box === page.fresh ? "fresh" : ""].join(" "));
   box.shape.setAttribute("aria-checked", String(box.black));
   box.shape.setAttribute("aria-label", text("mask_box", number, named("cover", box.cover)));
@@ -126,6 +126,8 @@ function tally() {
   const say = page.whole ? text("mask_whole_on") : page.fresh ? text("mask_adding") : text("mask_counts", black, page.boxes.length - black);
   document.getElementById("state").textContent = say;
 }
+
+const points = (corners) => corners.map((corner) => corner.join(",")).join(" ");
 
 const corners = ([x, y, w, h]) => [[x, y], [x + w, y], [x + w, y + h], [x, y + h]];
 
@@ -200,7 +202,7 @@ function drag(event) {
     const [x, y] = point(moved);
     return [Math.min(x, startX), Math.min(y, startY), Math.abs(x - startX), Math.abs(y - startY)];
   };
-  const stretch = (moved) => rubber.setAttribute("points", corners(area(moved)).map((corner) => corner.join(",")).join(" "));
+  const stretch = (moved) => rubber.setAttribute("points", points(corners(area(moved))));
   const end = (ended) => {
     svg.removeEventListener("pointermove", stretch);
     rubber.remove();
