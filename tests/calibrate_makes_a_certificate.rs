@@ -13,7 +13,7 @@ use uketsuke::form::{Form, Forms};
 use uketsuke::page::Quality;
 use uketsuke::publish::{FormVersion, Provenance, RECORD_SCHEMA, Record, RecordField, RecordPage, Source};
 use uketsuke::read::{CellState, CharacterReading, InkState};
-use uketsuke::score::{Basis, Disposition, ScoreFiles, Stratum, Verdict};
+use uketsuke::score::{Basis, CalibrationBasis, Disposition, ScoreFiles, Stratum, Verdict};
 use uketsuke::simulate::{Entry, PageTruth, Written};
 
 /// A field of digits of the standard form.
@@ -220,6 +220,48 @@ fn judged_readings_prove_and_a_mixture_does_not() {
     };
     assert_eq!(basis(&["--judged", "@judged"]), "proven");
     assert_eq!(basis(&["--judged", "@judged", "--truth", "@truth"]), "provisional");
+}
+
+#[test]
+fn what_was_looked_at_teaches_and_only_the_rest_proves() {
+    let mail = Mail::of(2000);
+    // Three of five tens of applications were looked at.
+    let lines = |name: &str, seen: bool, to: &str| {
+        let text = std::fs::read_to_string(mail.file(name)).expect("a file");
+        let lines = text.lines().enumerate().filter(|(serial, _)| (serial / 10 % 5 < 3) == seen);
+        let lines: Vec<&str> = lines.map(|(_, line)| line).collect();
+        std::fs::write(mail.file(to), lines.join("\n")).expect("a file");
+    };
+    lines("truth", true, "seen");
+    lines("judged", false, "later");
+    let output = mail.calibrate(&[
+        "--records",
+        "@records",
+        "--looked-at",
+        "@seen",
+        "--judged",
+        "@later",
+        "--target-risk",
+        "0.02",
+        "--out",
+        "@made",
+        "--json",
+    ]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let count = |part: &str| printed["applications"][part].as_u64().expect("a number");
+    assert_eq!((count("fit") + count("recalibrate"), count("certify")), (1200, 800));
+    // The proof is of real mail, although simulated pages taught.
+    assert_eq!(printed["basis"], "proven");
+    let ScoreFiles { calibration: Some(calibration), certificate: Some(certificate) } =
+        ScoreFiles::load(&mail.file("made")).expect("both can be read")
+    else {
+        panic!("both were written")
+    };
+    assert_eq!(calibration.content.basis, CalibrationBasis::Simulated);
+    let field = certificate.content.field(FIELD, Stratum::Written).expect("tested");
+    assert_eq!(field.readings, 800);
+    assert!(matches!(field.verdict, Verdict::Certified { .. }), "{field:?}");
 }
 
 #[test]

@@ -11,9 +11,8 @@ use serde::Serialize;
 
 use super::{Common, judged, with_database};
 use crate::digest::Sha256;
-use crate::evaluate::{Collection, Collections, Opinions, Parts, Skipped, Truths};
+use crate::evaluate::{Collection, Collections, Opinions, Parts, Skipped};
 use crate::form::Forms;
-use crate::read::Fusion;
 use crate::score::{
     Basis, CALIBRATION_FILE, CALIBRATION_SCHEMA, CERTIFICATE_FILE, CERTIFICATE_SCHEMA, Calibration,
     CalibrationBasis, Certificate, FieldCertificate, METHOD, ScoreFiles, Split, Target, Verdict, encoded,
@@ -39,6 +38,9 @@ use crate::store::revocations::{self, Breach};
 /// Applications are divided by a hash of their ID: 20 % fit, 10 % recalibrate, 70 % certify. To prove a risk
 /// of 0.14 % at 95 %, a field needs 2,139 accepted certifying readings without an error, and more with errors:
 /// some 6,000 applications.
+///
+/// A proof counts once: whoever changed something because of what certifying readings said certifies on
+/// others, and hands the ones that were seen to --looked-at, where they still teach.
 ///
 /// The whole way on simulated mail:
 ///
@@ -78,6 +80,10 @@ struct Make {
     /// What stands on simulated pages, as `simulate` writes it
     #[arg(long, value_name = "FILE", num_args = 1..)]
     truth: Vec<PathBuf>,
+    /// What stands on simulated pages whose readings were looked at before, by an earlier `calibrate` or by people: two
+    /// thirds of them fit, one recalibrates, and only those of --truth or --judged certify
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    looked_at: Vec<PathBuf>,
     /// What people saw: JSON lines {"capture_id", "field", "value": "…" or null for an empty field}
     #[arg(long, value_name = "FILE", num_args = 1..)]
     judged: Vec<PathBuf>,
@@ -120,14 +126,17 @@ fn make(common: &Common, settings: &Settings, arguments: &Make) -> anyhow::Resul
     );
     let forms = Forms::load_dir(&settings.paths.forms)?;
     let in_use = ScoreFiles::load(&settings.paths.calibration)?;
-    let truths = judged::truths(&arguments.truth)?;
+    let looked_at = judged::truths(&arguments.looked_at)?.applications();
+    let truths = judged::truths(&[&arguments.truth[..], &arguments.looked_at].concat())?;
+    let simulated = truths.applications().len() - looked_at.len();
     let mut opinions = Opinions::default();
     for path in &arguments.judged {
         opinions
             .read(judged::open(path)?)
             .with_context(|| format!("{} cannot be used as judgements", path.display()))?;
     }
-    let split = Split::new(&arguments.seed);
+    let data = description(arguments, simulated, looked_at.len(), &opinions);
+    let split = Split::beside(&arguments.seed, looked_at);
     let mut collections = Collections::new(&forms, &truths, &opinions, &split, in_use.calibration.as_ref());
     judged::each_record(common, arguments.records.as_deref(), |record| collections.add(&record))?;
     let (collection, skipped) = collections.latest();
@@ -138,21 +147,26 @@ fn make(common: &Common, settings: &Settings, arguments: &Make) -> anyhow::Resul
         )
     })?;
     let folder = arguments.out.as_deref().unwrap_or(&settings.paths.calibration);
-    let data = description(arguments, &truths, &opinions);
-    let basis = if arguments.truth.is_empty() { Basis::Proven } else { Basis::Provisional };
+    let frame = frame(arguments, &collection, split, data);
     if arguments.fit_fusion {
-        return weigh(common, folder, &collection, basis, split, data, skipped);
+        return weigh(common, folder, &collection, frame, skipped);
     }
-    certify(common, arguments, folder, &collection, basis, split, data, skipped)
+    certify(common, arguments, folder, &collection, frame, skipped)
 }
 
-fn description(arguments: &Make, truths: &Truths, opinions: &Opinions) -> String {
+/// What the readings were: simulated pages of so many applications, and of so many that were looked at before.
+fn description(arguments: &Make, simulated: usize, looked_at: usize, opinions: &Opinions) -> String {
     if !arguments.describe.is_empty() {
         return arguments.describe.clone();
     }
     let mut parts = Vec::new();
+    if looked_at > 0 {
+        parts.push(format!(
+            "fitted on simulated pages of {looked_at} applications that were looked at before"
+        ));
+    }
     if !arguments.truth.is_empty() {
-        parts.push(format!("simulated pages of {} applications", truths.applications()));
+        parts.push(format!("simulated pages of {simulated} applications"));
     }
     if !arguments.judged.is_empty() {
         parts.push(format!("judged readings of {} captures", opinions.captures()));
@@ -161,20 +175,18 @@ fn description(arguments: &Make, truths: &Truths, opinions: &Opinions) -> String
 }
 
 /// The calibration without its fields.
-fn frame(collection: &Collection, basis: Basis, split: Split, data: String, fusion: Fusion) -> Calibration {
+fn frame(arguments: &Make, collection: &Collection, split: Split, data: String) -> Calibration {
+    let judged_alone = arguments.truth.is_empty() && arguments.looked_at.is_empty();
     Calibration {
         schema: CALIBRATION_SCHEMA.to_owned(),
         made_at: Utc::now(),
         software: env!("CARGO_PKG_VERSION").to_owned(),
         applies: collection.applies.clone(),
-        basis: match basis {
-            Basis::Provisional => CalibrationBasis::Simulated,
-            Basis::Proven => CalibrationBasis::Judged,
-        },
+        basis: if judged_alone { CalibrationBasis::Judged } else { CalibrationBasis::Simulated },
         data,
         applications: collection.applications.total(),
         split,
-        fusion,
+        fusion: collection.fusion,
         fields: Vec::new(),
     }
 }
@@ -183,14 +195,12 @@ fn weigh(
     common: &Common,
     folder: &Path,
     collection: &Collection,
-    basis: Basis,
-    split: Split,
-    data: String,
+    frame: Calibration,
     skipped: Skipped,
 ) -> anyhow::Result<()> {
     let fusion = collection.cells.fit();
     let [digits, kana] = collection.cells.counts();
-    let calibration = frame(collection, basis, split, data, fusion);
+    let calibration = Calibration { fusion, ..frame };
     let (bytes, sha256) = encoded(&calibration)?;
     let path = folder.join(CALIBRATION_FILE);
     write(&path, &bytes)?;
@@ -233,19 +243,18 @@ struct Written {
     sha256: Sha256,
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is a line of one of the two files")]
 fn certify(
     common: &Common,
     arguments: &Make,
     folder: &Path,
     collection: &Collection,
-    basis: Basis,
-    split: Split,
-    data: String,
+    frame: Calibration,
     left_out: Skipped,
 ) -> anyhow::Result<()> {
     let target = Target { risk: arguments.target_risk, confidence: arguments.confidence };
-    let mut calibration = frame(collection, basis, split, data.clone(), collection.fusion);
+    // What was fitted may have been simulated: the proof rests on what certifies.
+    let basis = if arguments.truth.is_empty() { Basis::Proven } else { Basis::Provisional };
+    let mut calibration = frame;
     let mut fields = Vec::new();
     for fitted in fit(&collection.strata, target) {
         calibration.fields.extend(fitted.calibration);
@@ -262,7 +271,7 @@ fn certify(
         method: METHOD.to_owned(),
         applies: calibration.applies.clone(),
         calibration: calibration_sha256,
-        data,
+        data: calibration.data.clone(),
         applications: collection.applications.certify,
         fields,
     };

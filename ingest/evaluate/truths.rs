@@ -1,6 +1,6 @@
 //! What is true of many pages, found by application and form page.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::io::BufRead;
 
 use super::lines::{LineError, json_lines};
@@ -48,9 +48,9 @@ impl Truths {
         }
     }
 
-    /// How many applications something is known of.
-    pub fn applications(&self) -> usize {
-        self.pages.keys().map(|(application, _)| application).collect::<HashSet<_>>().len()
+    /// The applications that something is known of.
+    pub fn applications(&self) -> BTreeSet<ApplicationId> {
+        self.pages.keys().map(|&(application, _)| application).collect()
     }
 
     /// Form pages; blank backs are not counted.

@@ -57,7 +57,7 @@ use crate::settings;
 
 /// How many further readings of a character are given, and how likely one must be.
 const ALTERNATIVES: usize = 4;
-const LEAST_ALTERNATIVE: f64 = 0.001;
+pub(crate) const LEAST_ALTERNATIVE: f64 = 0.001;
 
 /// Reads every field of a page, in the form's order.
 ///

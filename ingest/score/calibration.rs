@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::features::{feature_names, features};
+use super::features::features_named;
 use super::logistic::Logistic;
 use super::recalibrate::Recalibration;
 use super::split::Split;
@@ -84,7 +84,7 @@ pub struct FieldCalibration {
     /// The quadratic penalty of what the weights differ from those.
     pub ridge: f64,
     pub intercept: f64,
-    /// In the order of [`feature_names`].
+    /// The features by name, as [`super::features`] states them.
     pub features: Vec<FeatureWeight>,
     pub recalibration: Recalibration,
 }
@@ -132,11 +132,12 @@ impl Calibration {
     }
 
     /// The probability that what `reading` states is right; none where nothing was fitted for that,
-    /// or for other features than this software's.
+    /// or by features that this software does not know. That it knows further ones changes nothing.
     pub fn confidence(&self, field: &Field, reading: &FieldReading, page: &PageFacts) -> Option<f64> {
         let fitted = self.field(&field.name, Stratum::of_reading(reading)?)?;
-        let kind = fitted.kind == field.kind && fitted.has_features_of(field.kind);
-        kind.then(|| fitted.confidence(&features(field.kind, reading, page)))
+        let names = fitted.features.iter().map(|feature| feature.name.as_str());
+        let features = features_named(names, field.kind, reading, page)?;
+        (fitted.kind == field.kind).then(|| fitted.confidence(&features))
     }
 }
 
@@ -151,10 +152,6 @@ impl FieldCalibration {
         let row: Vec<f64> =
             self.features.iter().zip(features).map(|(feature, value)| feature.standardised(*value)).collect();
         Logistic { intercept: self.intercept, weights }.log_odds(&row)
-    }
-
-    fn has_features_of(&self, kind: FieldKind) -> bool {
-        self.features.iter().map(|feature| feature.name.as_str()).eq(feature_names(kind))
     }
 
     fn is_sound(&self) -> bool {

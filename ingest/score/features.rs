@@ -5,7 +5,9 @@
 
 use super::PageFacts;
 use crate::form::FieldKind;
-use crate::read::{CellState, CharacterReading, Evidence, EvidenceSource, FieldReading, InkState};
+use crate::read::{
+    CellState, CharacterReading, Evidence, EvidenceSource, FieldReading, InkState, LEAST_ALTERNATIVE,
+};
 
 /// Probabilities are kept this far from 0 and 1: a network's own zeros are not evidence that sure.
 const LEAST_PROBABILITY: f64 = 1e-6;
@@ -13,9 +15,24 @@ const LEAST_PROBABILITY: f64 = 1e-6;
 /// Above these log odds a cell model's digit is as good as any other.
 const SURE_LOG_ODDS: f64 = 8.0;
 
+/// What is assumed of the next character where a reading names none: those below [`LEAST_ALTERNATIVE`] are not kept,
+/// and most lie far below.
+const UNNAMED_RIVAL: f64 = LEAST_ALTERNATIVE / 10.0;
+
 /// The features of a reading; as many, and in the order, as [`feature_names`] says for `kind`.
 pub fn features(kind: FieldKind, reading: &FieldReading, page: &PageFacts) -> Vec<f64> {
     named(kind, reading, page).into_iter().map(|(_, value)| value).collect()
+}
+
+/// Those of these names, in their order; none where this software does not know one of them.
+pub fn features_named<'a>(
+    names: impl Iterator<Item = &'a str>,
+    kind: FieldKind,
+    reading: &FieldReading,
+    page: &PageFacts,
+) -> Option<Vec<f64>> {
+    let known = named(kind, reading, page);
+    names.map(|name| known.iter().find(|(other, _)| *other == name).map(|(_, value)| *value)).collect()
 }
 
 /// The names of [`features`], fixed for each kind of field.
@@ -153,23 +170,70 @@ fn of_readers_of_cells(reading: &FieldReading) -> Named {
     let [first, _] = indicated(cells.iter().filter_map(sure).min_by(f64::total_cmp));
     let [both, _] = indicated(cells.iter().enumerate().filter_map(of_both).min_by(f64::total_cmp));
     let several = line.iter().filter(|cell| cell.state == CellState::Several).count();
-    vec![("first_reader_smallest", first), ("both_smallest", both), ("second_reader_several", several as f64)]
+    let leads_of_both = cells
+        .iter()
+        .enumerate()
+        .filter_map(|(place, cell)| Some(lead(cell)? + line.get(place).and_then(lead)?));
+    let [first_lead, _] = indicated(cells.iter().filter_map(lead).min_by(f64::total_cmp));
+    let [second_lead, _] = indicated(line.iter().filter_map(lead).min_by(f64::total_cmp));
+    let [lead_of_both, _] = indicated(leads_of_both.min_by(f64::total_cmp));
+    let rivalled = |cells: &[CharacterReading]| {
+        cells.iter().filter(|cell| lead(cell).is_some() && !cell.alternatives.is_empty()).count() as f64
+    };
+    vec![
+        ("first_reader_smallest", first),
+        ("both_smallest", both),
+        ("second_reader_several", several as f64),
+        ("first_reader_lead", first_lead),
+        ("second_reader_lead", second_lead),
+        ("both_lead", lead_of_both),
+        ("first_reader_rivalled", rivalled(cells)),
+        ("second_reader_rivalled", rivalled(line)),
+    ]
 }
 
-/// How sure the cell model is of the digits that are most taken for each other: a 4 for a 9, at its
+/// How much likelier a reader takes a character than the next one, as a logarithm; none of a box without one. Unlike
+/// [`CharacterReading::confidence`] it is not lessened where a reader takes for possible that no character stands
+/// there, which makes no wrong value.
+fn lead(cell: &CharacterReading) -> Option<f64> {
+    let rival = cell.alternatives.first().map_or(UNNAMED_RIVAL, |rival| rival.confidence);
+    (!cell.value.is_empty()).then(|| (clamped(cell.confidence) / rival.max(UNNAMED_RIVAL)).ln())
+}
+
+/// Whether one of these digits is named as what a box may hold instead.
+fn is_rivalled(cell: &CharacterReading, digits: &str) -> bool {
+    cell.alternatives.iter().any(|rival| digits.contains(&rival.value))
+}
+
+/// How sure the readers are of the digits that are most taken for each other: a 4 for a 9, at its
 /// least sure, counts otherwise than a 1.
 fn of_look_alikes(reading: &FieldReading) -> Named {
     let cells = characters_of(reading, EvidenceSource::CellModel);
-    let smallest = |digits: &str| {
-        let alike = cells.iter().filter(|cell| !cell.value.is_empty() && digits.contains(&cell.value));
-        alike.map(|cell| logit(cell.confidence)).fold(SURE_LOG_ODDS, f64::min)
+    let line = characters_of(reading, EvidenceSource::LineModel);
+    let unrivalled = -UNNAMED_RIVAL.ln();
+    let alike = |digits: &'static str| {
+        let is_one = move |cell: &CharacterReading| !cell.value.is_empty() && digits.contains(&cell.value);
+        cells.iter().enumerate().filter(move |(_, cell)| is_one(cell))
     };
+    let smallest =
+        |digits| alike(digits).map(|(_, cell)| logit(cell.confidence)).fold(SURE_LOG_ODDS, f64::min);
+    let lead_of_both = |(place, cell)| {
+        let seconds = line.get(place).and_then(lead).unwrap_or(unrivalled);
+        Some(lead(cell)? + seconds)
+    };
+    let least_lead = |digits| alike(digits).filter_map(lead_of_both).fold(2.0 * unrivalled, f64::min);
     vec![
         ("smallest_4_or_9", smallest("49")),
         ("smallest_3_or_5", smallest("35")),
         ("smallest_1_or_7", smallest("17")),
         ("smallest_0_or_6", smallest("06")),
         ("smallest_2_or_8", smallest("28")),
+        ("lead_of_4_or_9", least_lead("49")),
+        ("lead_of_3_or_5", least_lead("35")),
+        ("lead_of_1_or_7", least_lead("17")),
+        ("lead_of_0_or_6", least_lead("06")),
+        ("lead_of_2_or_8", least_lead("28")),
+        ("rivalled_4_or_9", f64::from(alike("49").any(|(_, cell)| is_rivalled(cell, "49")))),
     ]
 }
 
@@ -238,6 +302,7 @@ fn logit(probability: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::page::Quality;
+    use crate::read::Alternative;
 
     const KINDS: [FieldKind; 5] =
         [FieldKind::Digits, FieldKind::Kana, FieldKind::Text, FieldKind::Mark, FieldKind::Signature];
@@ -289,6 +354,15 @@ mod tests {
     }
 
     #[test]
+    fn features_are_found_by_their_names() {
+        let (one, page) = (reading(0.5), page());
+        let named = |names: &[&str]| features_named(names.iter().copied(), FieldKind::Digits, &one, &page);
+        let both = ["readers_agree", "characters"].map(|name| feature(FieldKind::Digits, &one, name));
+        assert_eq!(named(&["readers_agree", "characters"]), Some(both.to_vec()));
+        assert_eq!(named(&["characters", "phase_of_the_moon"]), None);
+    }
+
+    #[test]
     fn the_published_confidence_is_no_feature() {
         for kind in KINDS {
             assert_eq!(features(kind, &reading(0.1), &page()), features(kind, &reading(0.9), &page()));
@@ -319,6 +393,29 @@ mod tests {
         assert_eq!((value("first_reader_smallest"), value("smallest_4_or_9")), (0.0, 0.0));
         assert_eq!(value("smallest_3_or_5"), SURE_LOG_ODDS);
         assert!((value("both_smallest") - logit(0.9)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_lead_counts_rivals_and_not_what_is_no_character() {
+        let with_rival = |value: &str, confidence, rival| CharacterReading {
+            alternatives: vec![Alternative { value: "9".to_owned(), confidence: rival }],
+            ..digit(value, confidence)
+        };
+        let mut one = reading(0.9);
+        let characters = vec![digit("1", 0.7), with_rival("4", 0.99, 0.005), digit("", 0.9)];
+        one.evidence = vec![Evidence {
+            characters,
+            ..Evidence::whole(EvidenceSource::CellModel, Some("14".to_owned()), 0.7)
+        }];
+        let value = |name| feature(FieldKind::Digits, &one, name);
+        // The 1 is doubted more, but not in favour of another digit.
+        assert!((value("first_reader_lead") - (0.99_f64 / 0.005).ln()).abs() < 1e-9);
+        // The second reader read nothing, and is no rival.
+        let unrivalled = -UNNAMED_RIVAL.ln();
+        assert_eq!(value("lead_of_4_or_9"), value("first_reader_lead") + unrivalled);
+        assert!((value("lead_of_1_or_7") - (0.7 / UNNAMED_RIVAL).ln() - unrivalled).abs() < 1e-9);
+        assert_eq!((value("first_reader_rivalled"), value("second_reader_rivalled")), (1.0, 0.0));
+        assert_eq!((value("rivalled_4_or_9"), value("second_reader_lead")), (1.0, 0.0));
     }
 
     #[test]

@@ -197,7 +197,6 @@ mod tests {
     use crate::page::Quality;
     use crate::read::{CellState, CharacterReading, Fusion};
     use crate::score::calibration::{FeatureWeight, FieldCalibration};
-    use crate::score::features::feature_names;
     use crate::score::recalibrate::Recalibration;
     use crate::score::{
         Applies, CALIBRATION_SCHEMA, CERTIFICATE_SCHEMA, CalibrationBasis, FieldCertificate, Histogram, Split,
@@ -232,14 +231,12 @@ mod tests {
         BTreeMap::from([("digits.onnx".to_owned(), Sha256::of(b"digits"))])
     }
 
-    /// The confidence is the sigmoid of `characters`, which every other feature leaves alone.
+    fn weight(feature: &str) -> FeatureWeight {
+        FeatureWeight { name: feature.to_owned(), mean: 0.0, scale: 1.0, weight: 1.0 }
+    }
+
+    /// The confidence is the sigmoid of `characters`: a calibration from when that was the only feature.
     fn files(basis: Basis) -> ScoreFiles {
-        let weight = |name: &'static str| FeatureWeight {
-            name: name.to_owned(),
-            mean: 0.0,
-            scale: 1.0,
-            weight: if name == "characters" { 1.0 } else { 0.0 },
-        };
         let calibrated = |name: &str, stratum| FieldCalibration {
             field: name.to_owned(),
             stratum,
@@ -249,7 +246,7 @@ mod tests {
             recalibrated_on: 100,
             ridge: 1.0,
             intercept: 0.0,
-            features: feature_names(FieldKind::Digits).into_iter().map(weight).collect(),
+            features: vec![weight("characters")],
             recalibration: Recalibration::Platt { intercept: 0.0, slope: 1.0 },
         };
         let applies = Applies {
@@ -381,6 +378,16 @@ mod tests {
         assert_eq!(unsure, (Disposition::Verify, vec![Reason::BelowThreshold]));
         let blank = outcome(&proven, &reading(PHONE, ""));
         assert_eq!(blank, (Disposition::Blank, vec![Reason::NoInk]));
+    }
+
+    #[test]
+    fn a_feature_that_this_software_does_not_know_makes_no_confidence() {
+        let mut later = files(Basis::Proven);
+        if let Some(calibration) = &mut later.calibration {
+            calibration.content.fields[0].features.push(weight("phase_of_the_moon"));
+        }
+        let unknown = outcome(&scorer(later, false), &reading(PHONE, "0312345678"));
+        assert_eq!(unknown, (Disposition::Verify, vec![Reason::Uncalibrated]));
     }
 
     #[test]

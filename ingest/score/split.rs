@@ -1,6 +1,8 @@
 //! Which readings fit the regression, which recalibrate it, and which certify: no reading does two
 //! of these.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::application_id::ApplicationId;
@@ -24,12 +26,18 @@ pub struct Split {
     pub rule: String,
     /// The key of the hash: another one divides anew.
     pub seed: String,
+    /// Whose readings were looked at before: they certify nothing, and all others nothing but certify.
+    #[serde(skip)]
+    looked_at: BTreeSet<ApplicationId>,
 }
 
 /// Applications whose share is below this fit, and of the others, below this recalibrate; the rest
 /// certifies, for the number of certified readings is what a bound is made of.
 const FIT_BELOW: f64 = 0.2;
 const RECALIBRATE_BELOW: f64 = 0.3;
+
+/// The same among those that were looked at before.
+const LOOKED_AT_FIT_BELOW: f64 = 2.0 / 3.0;
 
 impl Split {
     pub fn new(seed: &str) -> Self {
@@ -39,6 +47,25 @@ impl Split {
                  below {FIT_BELOW} fit, below {RECALIBRATE_BELOW} recalibrate, else certify; one capture an application"
             ),
             seed: seed.to_owned(),
+            looked_at: BTreeSet::new(),
+        }
+    }
+
+    /// Where the readings of some applications were looked at before, by an earlier calibration or by people: all
+    /// others certify, for a proof counts once.
+    pub fn beside(seed: &str, looked_at: BTreeSet<ApplicationId>) -> Self {
+        if looked_at.is_empty() {
+            return Self::new(seed);
+        }
+        Self {
+            rule: format!(
+                "of {} applications that were looked at before, the first 64 bits of SHA-256(\"uketsuke.split.1\" \
+                 NUL seed NUL application ID) as a share: below {LOOKED_AT_FIT_BELOW:.3} fit, else recalibrate; all \
+                 others certify; one capture an application",
+                looked_at.len()
+            ),
+            seed: seed.to_owned(),
+            looked_at,
         }
     }
 
@@ -48,12 +75,17 @@ impl Split {
         let mut first = [0; 8];
         first.copy_from_slice(&digest.as_bytes()[..8]);
         let share = u64::from_be_bytes(first) as f64 / 2f64.powi(64);
-        if share < FIT_BELOW {
-            Part::Fit
-        } else if share < RECALIBRATE_BELOW {
-            Part::Recalibrate
-        } else {
-            Part::Certify
+        if self.looked_at.is_empty() {
+            return match share {
+                ..FIT_BELOW => Part::Fit,
+                ..RECALIBRATE_BELOW => Part::Recalibrate,
+                _ => Part::Certify,
+            };
+        }
+        match share {
+            _ if !self.looked_at.contains(&application) => Part::Certify,
+            ..LOOKED_AT_FIT_BELOW => Part::Fit,
+            _ => Part::Recalibrate,
         }
     }
 }
@@ -76,6 +108,19 @@ mod tests {
             let found = f64::from(counts[&part]) / 20_000.0;
             assert!((found - share).abs() < 0.02, "{part:?}: {found}");
         }
+    }
+
+    #[test]
+    fn what_was_looked_at_certifies_nothing_and_all_else_does() {
+        let of = |serials: std::ops::Range<u64>| serials.filter_map(ApplicationId::from_serial);
+        let split = Split::beside("1", of(0..3000).collect());
+        let fit = of(0..3000).filter(|application| split.part(*application) == Part::Fit).count();
+        let recalibrate =
+            of(0..3000).filter(|application| split.part(*application) == Part::Recalibrate).count();
+        assert_eq!(fit + recalibrate, 3000);
+        assert!(fit.abs_diff(2000) < 100, "{fit}");
+        assert!(of(3000..4000).all(|application| split.part(application) == Part::Certify));
+        assert_eq!(Split::beside("1", BTreeSet::new()), Split::new("1"));
     }
 
     #[test]

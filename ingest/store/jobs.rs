@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::error::{corrupt, query};
@@ -107,26 +108,43 @@ pub async fn claim_scans(
     lease: Duration,
     limit: u32,
 ) -> Result<Vec<Lease>, StoreError> {
+    claim(database, JobKind::ReadScan, worker, lease, limit).await?.iter().map(lease_of).collect()
+}
+
+/// Takes up to `limit` jobs of a kind that are ready: rows of `job` for [`lease_of`], with the `payload`.
+pub(super) async fn claim(
+    database: &Database,
+    kind: JobKind,
+    worker: &str,
+    lease: Duration,
+    limit: u32,
+) -> Result<Vec<PgRow>, StoreError> {
     loop {
-        let Claim { leases, exhausted } = claim(database, worker, lease, limit).await?;
+        let Front { leased, exhausted } = claim_front(database, kind, worker, lease, limit).await?;
         if exhausted.is_empty() {
-            return Ok(leases);
+            return Ok(leased);
         }
         bury(database, worker, &exhausted).await?;
-        if !leases.is_empty() {
-            return Ok(leases);
+        if !leased.is_empty() {
+            return Ok(leased);
         }
     }
 }
 
 /// What stood first in the queue.
-struct Claim {
-    leases: Vec<Lease>,
+struct Front {
+    leased: Vec<PgRow>,
     /// Have no attempts left.
     exhausted: Vec<i64>,
 }
 
-async fn claim(database: &Database, worker: &str, lease: Duration, limit: u32) -> Result<Claim, StoreError> {
+async fn claim_front(
+    database: &Database,
+    kind: JobKind,
+    worker: &str,
+    lease: Duration,
+    limit: u32,
+) -> Result<Front, StoreError> {
     // `skip locked` keeps claiming workers out of each other's way. Nothing that is changed here is in an
     // index, so that the row moves within its page.
     let rows = sqlx::query(
@@ -137,28 +155,31 @@ async fn claim(database: &Database, worker: &str, lease: Duration, limit: u32) -
          ), leased as (
              update job set attempts = job.attempts + 1, visible_at = now() + make_interval(secs => $4), worker = $3
              from ready where job.id = ready.id and alive
-             returning job.id, job.attempts, job.max_attempts, job.scan_id
+             returning job.id, job.attempts, job.max_attempts, job.payload,
+                       coalesce(job.scan_id, (job.payload ->> 'scan')::bigint) as scan
          )
-         select id, alive, leased.attempts, leased.max_attempts, leased.scan_id from ready left join leased using (id)",
+         select id, alive, leased.attempts, leased.max_attempts, leased.payload, leased.scan
+         from ready left join leased using (id)",
     )
-    .bind(JobKind::ReadScan.name())
+    .bind(kind.name())
     .bind(i64::from(limit))
     .bind(worker)
     .bind(lease.as_secs_f64())
     .fetch_all(database.pool())
     .await
     .map_err(query("claim jobs"))?;
-    let mut claim = Claim { leases: Vec::new(), exhausted: Vec::new() };
-    for row in &rows {
+    let mut front = Front { leased: Vec::new(), exhausted: Vec::new() };
+    for row in rows {
         match row.try_get("alive").map_err(corrupt("job"))? {
-            true => claim.leases.push(lease_of(row)?),
-            false => claim.exhausted.push(row.try_get("id").map_err(corrupt("job"))?),
+            true => front.leased.push(row),
+            false => front.exhausted.push(row.try_get("id").map_err(corrupt("job"))?),
         }
     }
-    Ok(claim)
+    Ok(front)
 }
 
-/// Quarantines scans of which every attempt has ended without a word, unless somebody else is at it.
+/// Quarantines scans of which every attempt has ended without a word, unless somebody else is at it. A page that
+/// people assigned stays where it was; its job lies among the dead.
 async fn bury(database: &Database, worker: &str, jobs: &[i64]) -> Result<(), StoreError> {
     sqlx::query(
         "with exhausted as materialized (
@@ -190,13 +211,13 @@ async fn bury(database: &Database, worker: &str, jobs: &[i64]) -> Result<(), Sto
     .map(drop)
 }
 
-fn lease_of(row: &sqlx::postgres::PgRow) -> Result<Lease, StoreError> {
+pub(super) fn lease_of(row: &PgRow) -> Result<Lease, StoreError> {
     let broken = corrupt("job");
     Ok(Lease {
         job: JobId(row.try_get("id").map_err(&broken)?),
         attempt: row.try_get("attempts").map_err(&broken)?,
         max_attempts: row.try_get("max_attempts").map_err(&broken)?,
-        scan: ScanId(row.try_get("scan_id").map_err(&broken)?),
+        scan: ScanId(row.try_get("scan").map_err(&broken)?),
     })
 }
 

@@ -5,12 +5,13 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
 use sqlx::{PgConnection, Row};
 
 use super::applications::application_id;
 use super::error::{corrupt, query};
-use super::jobs::{JobId, JobKind, Lease};
+use super::jobs::{self, JobKind, Lease};
 use super::scans::ScanId;
 use super::{Database, StoreError};
 use crate::identify::Identity;
@@ -22,6 +23,13 @@ pub struct AssignedPage {
     pub index: u32,
     /// What a person said that it is; none where nothing is left to be done: it was read, or erased.
     pub identity: Option<Identity>,
+}
+
+/// What such a job says.
+#[derive(Serialize, Deserialize)]
+struct Payload {
+    scan: ScanId,
+    page: u32,
 }
 
 /// Queues a page in the transaction that assigns it; it is due at once, since a person has asked for it.
@@ -39,7 +47,7 @@ pub(super) async fn enqueue(
     .bind(scan.0)
     .bind(i64::from(index))
     .bind(max_attempts)
-    .bind(json!({ "scan": scan, "page": index }))
+    .bind(Json(Payload { scan, page: index }))
     .execute(connection)
     .await
     .map_err(query("queue a page"))
@@ -52,45 +60,11 @@ pub async fn claim(
     worker: &str,
     lease: Duration,
 ) -> Result<Option<AssignedPage>, StoreError> {
-    let row = sqlx::query(
-        "with ready as materialized (
-             select id from job
-             where kind = $1 and visible_at <= now() and attempts < max_attempts
-             order by due_at, id limit 1 for update skip locked
-         ), exhausted as materialized (
-             select id from job
-             where kind = $1 and visible_at <= now() and attempts >= max_attempts
-             limit 100 for update skip locked
-         ), dead as (
-             delete from job using exhausted where job.id = exhausted.id returning job.*
-         ), buried as (
-             insert into job_dead (id, kind, dedup, priority, attempts, max_attempts, worker, payload, created_at,
-                                   reason)
-             select id, kind, dedup, priority, attempts, max_attempts, worker, payload, created_at,
-                    format('given up after %s attempts: %s', attempts,
-                           coalesce(last_error, 'each ended without a word (crashed, killed or hung)'))
-             from dead
-         )
-         update job set attempts = job.attempts + 1, visible_at = now() + make_interval(secs => $3), worker = $2
-         from ready where job.id = ready.id
-         returning job.id, job.attempts, job.max_attempts, (payload ->> 'scan')::bigint as scan,
-                   (payload ->> 'page')::int as page",
-    )
-    .bind(JobKind::ReadPage.name())
-    .bind(worker)
-    .bind(lease.as_secs_f64())
-    .fetch_optional(database.pool())
-    .await
-    .map_err(query("claim a page"))?;
-    let Some(row) = row else { return Ok(None) };
-    let broken = corrupt("job");
-    let lease = Lease {
-        job: JobId(row.try_get("id").map_err(&broken)?),
-        attempt: row.try_get("attempts").map_err(&broken)?,
-        max_attempts: row.try_get("max_attempts").map_err(&broken)?,
-        scan: ScanId(row.try_get("scan").map_err(&broken)?),
+    let Some(row) = jobs::claim(database, JobKind::ReadPage, worker, lease, 1).await?.pop() else {
+        return Ok(None);
     };
-    let index = row.try_get::<i32, _>("page").map_err(&broken)?.unsigned_abs();
+    let lease = jobs::lease_of(&row)?;
+    let Json(Payload { page: index, .. }) = row.try_get("payload").map_err(corrupt("job"))?;
     Ok(Some(AssignedPage { identity: identity(database, lease.scan, index).await?, lease, index }))
 }
 
@@ -120,7 +94,7 @@ async fn identity(database: &Database, scan: ScanId, index: u32) -> Result<Optio
 /// Ends the job of a page of which nothing is left to be done.
 pub async fn drop_job(database: &Database, lease: &Lease) -> Result<(), StoreError> {
     let mut transaction = database.begin().await?;
-    super::jobs::complete(&mut transaction, lease).await?;
+    jobs::complete(&mut transaction, lease).await?;
     transaction.commit().await.map_err(query("end the job of a page"))
 }
 

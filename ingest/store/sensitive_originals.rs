@@ -100,6 +100,13 @@ async fn remove_due_of(
 /// Has the original go now, where nobody needs it any more: no page of the scan is to be masked, and none waits
 /// for its ID, since it is read again when it has one.
 pub(super) async fn let_go(connection: &mut PgConnection, scan: ScanId) -> Result<(), StoreError> {
+    let doing = query("let an original go");
+    // Of two who end the last two pages at once, the second must see what the first has ended.
+    sqlx::query("select from sensitive_original where scan_id = $1 for update")
+        .bind(scan.0)
+        .execute(&mut *connection)
+        .await
+        .map_err(&doing)?;
     sqlx::query(
         "update sensitive_original set remove_after = now()
          where scan_id = $1 and removed_at is null and remove_after > now()
@@ -110,7 +117,7 @@ pub(super) async fn let_go(connection: &mut PgConnection, scan: ScanId) -> Resul
     .execute(connection)
     .await
     .map(drop)
-    .map_err(query("let an original go"))
+    .map_err(doing)
 }
 
 /// Takes away what is due until `stop` turns true.

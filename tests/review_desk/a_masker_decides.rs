@@ -239,6 +239,42 @@ async fn all_of_a_page_may_be_black_also_of_one_without_an_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_two_who_end_the_last_pages_at_once_one_lets_the_original_go() {
+    let site = DeskSite::start().await;
+    let masker = site.person("m1", Role::Masker).await;
+    let page = doubtful(&site, Some(application(1))).await;
+    let original = ObjectKey::of(ObjectKind::Original, Sha256::of(b"a scan"), None);
+    site.desk.objects.put(&original, b"a scan").await.expect("stored");
+    let task = masker.claim(&[]);
+    let scan = page.scan;
+    let mut other = site.sql().await;
+    let second_page = format!(
+        "update scan set page_count = 2 where id = {scan};
+         insert into page (scan_id, page_index, state, look) values ({scan}, 1, 'blank', '{{}}');
+         insert into task (kind, scan_id, page_index) values ('mask', {scan}, 1);
+         insert into sensitive_original (scan_id, object_key, remove_after)
+             values ({scan}, '{original}', now() + interval '1 day')"
+    );
+    // The other masker has ended the scan's other page, and their transaction is about to be committed.
+    let under_way = format!(
+        "begin;
+         select from sensitive_original where scan_id = {scan} for update;
+         update task set state = 'done', done_at = now(), done_by = 'm1' where page_index = 1"
+    );
+    for statements in [second_page, under_way] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statements)).execute(&mut other).await.expect("done");
+    }
+    let saved = tokio::task::spawn_blocking(move || mask(&masker, &task, json!({ "shown": [DOUBT] })).status);
+    let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
+    while site.count(waiting).await == 0 && !saved.is_finished() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    sqlx::raw_sql("commit").execute(&mut other).await.expect("committed");
+    assert_eq!(saved.await.expect("an answer"), 200);
+    assert!(!is_there(&site, &original).await, "nobody needs it any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_asked_when_the_picture_is_gone() {
     let site = DeskSite::start().await;
     let masker = site.person("m1", Role::Masker).await;
