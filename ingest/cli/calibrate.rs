@@ -126,8 +126,9 @@ fn make(common: &Common, settings: &Settings, arguments: &Make) -> anyhow::Resul
     );
     let forms = Forms::load_dir(&settings.paths.forms)?;
     let in_use = ScoreFiles::load(&settings.paths.calibration)?;
-    let looked_at = judged::truths(&arguments.looked_at)?.applications();
-    let truths = judged::truths(&[&arguments.truth[..], &arguments.looked_at].concat())?;
+    let mut truths = judged::truths(&arguments.looked_at)?;
+    let looked_at = truths.applications();
+    judged::add_truths(&mut truths, &arguments.truth)?;
     let simulated = truths.applications().len() - looked_at.len();
     let mut opinions = Opinions::default();
     for path in &arguments.judged {

@@ -48,10 +48,16 @@ impl Source {
 /// What is true of every page, out of all the files.
 pub(super) fn truths(paths: &[PathBuf]) -> anyhow::Result<Truths> {
     let mut truths = Truths::default();
+    add_truths(&mut truths, paths)?;
+    Ok(truths)
+}
+
+/// Adds what is true of further pages.
+pub(super) fn add_truths(truths: &mut Truths, paths: &[PathBuf]) -> anyhow::Result<()> {
     for path in paths {
         truths.read(open(path)?).with_context(|| format!("{} cannot be used as truth", path.display()))?;
     }
-    Ok(truths)
+    Ok(())
 }
 
 /// Shows each record to `visit`, one at a time: those of a file, else those of the database.

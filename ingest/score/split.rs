@@ -75,17 +75,19 @@ impl Split {
         let mut first = [0; 8];
         first.copy_from_slice(&digest.as_bytes()[..8]);
         let share = u64::from_be_bytes(first) as f64 / 2f64.powi(64);
-        if self.looked_at.is_empty() {
-            return match share {
-                ..FIT_BELOW => Part::Fit,
-                ..RECALIBRATE_BELOW => Part::Recalibrate,
-                _ => Part::Certify,
-            };
-        }
-        match share {
-            _ if !self.looked_at.contains(&application) => Part::Certify,
-            ..LOOKED_AT_FIT_BELOW => Part::Fit,
-            _ => Part::Recalibrate,
+        let (fit_below, recalibrate_below) = if self.looked_at.is_empty() {
+            (FIT_BELOW, RECALIBRATE_BELOW)
+        } else if self.looked_at.contains(&application) {
+            (LOOKED_AT_FIT_BELOW, f64::INFINITY)
+        } else {
+            (0.0, 0.0)
+        };
+        if share < fit_below {
+            Part::Fit
+        } else if share < recalibrate_below {
+            Part::Recalibrate
+        } else {
+            Part::Certify
         }
     }
 }
