@@ -157,6 +157,13 @@ fn without_marks(key: &str) -> String {
     same.chars().filter(|character| !matches!(character, 'ﾞ' | 'ﾟ')).collect()
 }
 
+/// How much of two names differs: their distance, as a share of the longer one's letters.
+pub(super) fn share_that_differs(one: &ZenginName, other: &ZenginName) -> f64 {
+    let (one, other) = (one.key(), other.key());
+    let longest = one.chars().count().max(other.chars().count()).max(1);
+    distance(&one, &other) / longest as f64
+}
+
 /// Damerau and Levenshtein's, in which kana that look alike are nearer to each other.
 fn distance(one: &str, other: &str) -> f64 {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::bank_account::BankAccount;
 use crate::kana::ZenginName;
-use crate::read::AccountCopy;
+use crate::read::{AccountCopy, CopiedValue};
 use crate::reference::{Bank, BankCode, BankTable, BranchCode};
 
 /// What a copy says of a field in which something is written.
@@ -55,8 +55,8 @@ pub fn compare_with_copy(
         let is_anothers = || bank.branches().iter().any(is_of);
         compare(BRANCH_NAME, named(is_of(branch), is_anothers), &branch.name);
     }
-    if let (Some(written), Some(copied)) = (values.value(HOLDER), copied(HOLDER)) {
-        compare(HOLDER, same_holder(written, copied), copied);
+    if let (Some(written), Some(copied)) = (values.value(HOLDER), copy.get(HOLDER)) {
+        compare(HOLDER, same_holder(written, copied), &copied.value);
     }
     // A giro account against a copy that shows it as other banks pay to it, or one of another bank.
     let giro = values.value(YUCHO_SYMBOL).zip(values.value(YUCHO_NUMBER));
@@ -81,15 +81,31 @@ fn named(is_same: bool, is_anothers: impl FnOnce() -> bool) -> Option<bool> {
     if is_same { Some(true) } else { is_anothers().then_some(false) }
 }
 
+/// Below this a letter of the copy was guessed. Of narrow print others are wrong then, too.
+const GUESSED: f64 = 0.7;
+/// So much of a name may differ where a letter was guessed: another family or given name is more of it.
+const MISREAD: f64 = 0.4;
+
 /// Names that differ by so little that either may be misread say nothing.
-fn same_holder(written: &str, copied: &str) -> Option<bool> {
-    let (written, copied) = (ZenginName::of(written).ok()?, ZenginName::of(copied).ok()?);
-    match holder::compare(&written, &copied, &[]) {
+fn same_holder(written: &str, copied: &CopiedValue) -> Option<bool> {
+    let (written, name) = (ZenginName::of(written).ok()?, ZenginName::of(&copied.value).ok()?);
+    if is_same_with_dashes(&written, &name) {
+        return Some(true);
+    }
+    match holder::compare(&written, &name, &[]) {
         HolderCase::Exact => Some(true),
         HolderCase::Soft | HolderCase::Near | HolderCase::Swapped => None,
-        _ if is_left_of(&copied, &written) => None,
+        _ if is_left_of(&name, &written) => None,
+        _ if copied.confidence < GUESSED && holder::share_that_differs(&written, &name) <= MISREAD => None,
         _ => Some(false),
     }
+}
+
+/// Whether the names are the same but for dashes that the written one does not have: the blank between names is read
+/// as one in narrow print.
+fn is_same_with_dashes(written: &ZenginName, copied: &ZenginName) -> bool {
+    let (written, copied) = (written.key(), copied.key());
+    !written.contains('-') && copied.contains('-') && copied.replace('-', "") == written
 }
 
 /// What is left of a name where letters of it were not read, as happens to narrow print: those of `copied`,
@@ -123,7 +139,6 @@ pub fn copy_differs(values: &Values, copy: &AccountCopy, banks: Option<&BankTabl
 mod tests {
     use super::super::Content;
     use super::*;
-    use crate::read::CopiedValue;
     use crate::settings::Settings;
 
     fn banks() -> BankTable {
@@ -176,11 +191,25 @@ mod tests {
         assert_eq!(told(&[("account_holder_kana", "スズキ ハナコ")], &COPY).1, ["account_holder_kana"]);
         let part =
             |copied| told(&[("account_holder_kana", "コンドウ ノリコ")], &[("account_holder_kana", copied)]);
-        for copied in ["ｺﾝﾄｳﾉｺ", "ﾉﾘｺ", "ｺﾝﾄﾞｳ-ﾉﾘｺ"] {
+        for copied in ["ｺﾝﾄｳﾉｺ", "ﾉﾘｺ", "ｺﾝﾄｳ-ﾉｺ"] {
             assert_eq!(part(copied), (vec![], vec![]), "{copied}");
         }
+        assert_eq!(part("ｺﾝﾄﾞｳ-ﾉﾘｺ"), (vec!["account_holder_kana"], vec![]), "the blank was read as a dash");
         for copied in ["ﾉﾘｺｺﾝﾄﾞ", "ｺﾝﾄﾞｳｹﾝ", "JOHN SMITH"] {
             assert_eq!(part(copied), (vec![], vec!["account_holder_kana"]), "{copied}");
+        }
+    }
+
+    #[test]
+    fn a_name_with_a_guessed_letter_contradicts_only_another_name() {
+        let same = |copied: &str, confidence: f64| {
+            same_holder("マエダ ケイコ", &CopiedValue { value: copied.to_owned(), confidence })
+        };
+        assert_eq!(same("ﾏｴﾀﾞｸｲﾛ", 0.55), None);
+        assert_eq!(same("ﾏｴﾀﾞｸｲﾛ", 0.9), Some(false));
+        for another in ["ﾏｴﾀﾞ ｼﾞﾛｳ", "ﾏｴﾀﾞ ｸﾆｵ", "ｽｽﾞｷ ｹｲｺ", "ﾀﾅｶ ｼﾞﾕﾝ"]
+        {
+            assert_eq!(same(another, 0.55), Some(false), "{another}");
         }
     }
 

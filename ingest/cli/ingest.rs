@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
+use futures_util::stream::{self, StreamExt};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -15,7 +16,7 @@ use super::Common;
 use super::service::{Equipment, Service};
 use crate::audit;
 use crate::fleet::{Until, Worker};
-use crate::intake::{Afterwards, collect};
+use crate::intake::{Afterwards, FILES_AT_ONCE, collect};
 use crate::score::{Basis, Scorer};
 use crate::settings::Settings;
 use crate::store::acceptance::{self, Acceptance};
@@ -72,8 +73,11 @@ async fn ingest(
 
     let bar = ProgressBar::new(files.len() as u64).with_style(style("taking in")?);
     let mut failed = 0;
-    for file in &files {
-        match service.reception.take_in(file, &afterwards).await {
+    let mut taken_in = stream::iter(&files)
+        .map(async |file| (file, service.reception.take_in(file, &afterwards).await))
+        .buffer_unordered(FILES_AT_ONCE);
+    while let Some((file, taken)) = taken_in.next().await {
+        match taken {
             Ok(Some(_)) => {}
             Ok(None) => {
                 failed += 1;

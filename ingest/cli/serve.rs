@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use futures_util::stream::{self, StreamExt};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -20,7 +22,8 @@ use super::start::Starting;
 use crate::audit;
 use crate::fleet::Until;
 use crate::intake::{
-    self, Afterwards, ArrivedFile, Full, Reception, Sighting, TakeInError, Waiting, escaped, is_whole,
+    self, Afterwards, ArrivedFile, FILES_AT_ONCE, Full, Reception, Sighting, TakeInError, Waiting, escaped,
+    is_whole,
 };
 use crate::metrics::{FileEnd, Metrics, ObjectUser};
 use crate::public_page::PublicPage;
@@ -135,6 +138,7 @@ async fn serve(common: &Common, arguments: Arguments) -> anyhow::Result<()> {
             metrics: service.metrics.clone(),
             settings: service.settings.clone(),
             data: common.data.clone(),
+            under_way: AtomicU64::new(0),
         };
         let stopped = stopped.clone();
         tasks.spawn(async move { taking_in.run(watching, stopped).await });
@@ -222,6 +226,8 @@ struct TakingIn {
     metrics: Metrics,
     settings: Arc<Settings>,
     data: PathBuf,
+    /// Files that are being taken in: soon they are jobs.
+    under_way: AtomicU64,
 }
 
 /// How often a node without room looks for it again; and one with room, at the latest.
@@ -267,7 +273,9 @@ impl TakingIn {
     /// What cannot be found out holds nothing back: taking in meets the same fault, and says so.
     async fn room(&self) -> Result<Room, Full> {
         let settings: &settings::Intake = &self.settings.intake;
+        let under_way = self.under_way.load(Ordering::Relaxed);
         let ready = jobs::ready(&self.reception.database, settings.max_ready_jobs).await.unwrap_or(0);
+        let ready = ready + under_way;
         match Full::is(settings, ready, super::free_bytes(&self.data).unwrap_or(u64::MAX)) {
             Some(full) => Err(full),
             // Other nodes take in, too: a tenth of it, so that nobody goes far beyond the mark.
@@ -278,31 +286,46 @@ impl TakingIn {
         }
     }
 
-    async fn run(&self, mut watching: intake::Watching, mut stopped: watch::Receiver<bool>) {
-        let mut room = Room { seen: Instant::now(), files: 0 };
-        loop {
+    /// Until it is told to stop; what was begun is ended then.
+    async fn run(&self, watching: intake::Watching, stopped: watch::Receiver<bool>) {
+        let room = Room { seen: Instant::now(), files: 0 };
+        let next = |(mut watching, mut stopped, mut room): (
+            intake::Watching,
+            watch::Receiver<bool>,
+            Room,
+        )| async move {
             let sighting = tokio::select! {
                 sighting = async {
                     self.wait_for_room(&mut room).await;
                     watching.sightings.recv().await
-                } => sighting,
-                _ = stopped.wait_for(|&stop| stop) => return,
+                } => sighting?,
+                _ = stopped.wait_for(|&stop| stop) => return None,
             };
             room.files = room.files.saturating_sub(1);
-            match sighting {
-                None => return,
-                Some(Sighting::Arrived(file)) => self.take_in(&file, &Afterwards::Remove).await,
-                Some(Sighting::Overdue { file, waited, why }) => {
-                    let (name, minutes) = (escaped(file.path.as_os_str()), waited.as_secs() / 60);
-                    tracing::warn!(file = name, minutes, ?why, "a file has not arrived; it is waited for");
-                    // What lies there is quarantined with its reason, so that somebody sees it. Should
-                    // the rest come after all, it is taken in as another scan.
-                    if why == Waiting::Incomplete {
-                        self.take_in(&file, &Afterwards::Leave).await;
-                    }
+            self.under_way.fetch_add(1, Ordering::Relaxed);
+            Some((sighting, (watching, stopped, room)))
+        };
+        let sightings = stream::unfold((watching, stopped, room), next);
+        let meet = |sighting| async move {
+            self.meet(sighting).await;
+            self.under_way.fetch_sub(1, Ordering::Relaxed);
+        };
+        sightings.for_each_concurrent(FILES_AT_ONCE, meet).await;
+    }
+
+    async fn meet(&self, sighting: Sighting) {
+        match sighting {
+            Sighting::Arrived(file) => self.take_in(&file, &Afterwards::Remove).await,
+            Sighting::Overdue { file, waited, why } => {
+                let (name, minutes) = (escaped(file.path.as_os_str()), waited.as_secs() / 60);
+                tracing::warn!(file = name, minutes, ?why, "a file has not arrived; it is waited for");
+                // What lies there is quarantined with its reason, so that somebody sees it. Should
+                // the rest come after all, it is taken in as another scan.
+                if why == Waiting::Incomplete {
+                    self.take_in(&file, &Afterwards::Leave).await;
                 }
-                Some(Sighting::Finding(finding)) => tracing::warn!("left where it is: {finding}"),
             }
+            Sighting::Finding(finding) => tracing::warn!("left where it is: {finding}"),
         }
     }
 

@@ -34,7 +34,7 @@ impl Worker {
             }
             Err(error) => {
                 tracing::warn!(%scan, page = number, attempt = lease.attempt, %error, "an assigned page was not read");
-                rereading::fail(&self.database, lease, &error.to_string(), jobs.retry).await?;
+                jobs::retry(&self.database, lease, &error.to_string(), jobs.retry).await?;
             }
         }
         Ok(true)

@@ -25,6 +25,9 @@ pub use watch::{FolderState, Watcher, Watching, watch};
 
 use std::path::PathBuf;
 
+/// So many files are taken in at the same time: each waits for the disk or the network most of its time.
+pub const FILES_AT_ONCE: usize = 4;
+
 /// A file that may be taken in. It may be gone or reported twice: taking in must bear both.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ArrivedFile {

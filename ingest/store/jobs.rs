@@ -252,8 +252,8 @@ pub(super) fn fence(lease: &Lease, rows: u64) -> Result<(), StoreError> {
     if rows == 1 { Ok(()) } else { Err(StoreError::LeaseLost(lease.job)) }
 }
 
-/// Ends an attempt that may go better next time. The pause doubles with every attempt; the last
-/// attempt quarantines the scan. `reason` names file and page, and holds no personal data.
+/// Ends an attempt at a scan that may go better next time ([`retry`]); the last attempt quarantines the scan.
+/// `reason` names file and page, and holds no personal data.
 pub async fn fail(
     database: &Database,
     lease: &Lease,
@@ -266,6 +266,17 @@ pub async fn fail(
         quarantine(database, lease, worker, &reason, None).await?;
         return Ok(Failed::Quarantined);
     }
+    Ok(Failed::Retries { after: retry(database, lease, reason, pause).await? })
+}
+
+/// Puts a job back after an attempt that may go better next time. The pause, which is returned, doubles with every
+/// attempt; what has none left is buried where the queue comes to it.
+pub async fn retry(
+    database: &Database,
+    lease: &Lease,
+    reason: &str,
+    pause: Duration,
+) -> Result<Duration, StoreError> {
     let after = backoff(lease, pause);
     let released = sqlx::query(
         "update job set visible_at = now() + make_interval(secs => $3), last_error = $4, worker = null
@@ -279,7 +290,7 @@ pub async fn fail(
     .await
     .map_err(query("put a job back"))?;
     fence(lease, released.rows_affected())?;
-    Ok(Failed::Retries { after })
+    Ok(after)
 }
 
 /// Doublings of a pause: with the default of 5 s, at most 5 minutes and 20 s.

@@ -97,24 +97,3 @@ pub async fn drop_job(database: &Database, lease: &Lease) -> Result<(), StoreErr
     jobs::complete(&mut transaction, lease).await?;
     transaction.commit().await.map_err(query("end the job of a page"))
 }
-
-/// Ends an attempt. The last one buries the job: `reason` is what an operator finds there.
-pub async fn fail(
-    database: &Database,
-    lease: &Lease,
-    reason: &str,
-    pause: Duration,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "update job set visible_at = now() + make_interval(secs => $3), last_error = $4, worker = null
-         where id = $1 and attempts = $2",
-    )
-    .bind(lease.job.0)
-    .bind(lease.attempt)
-    .bind(pause.as_secs_f64())
-    .bind(reason)
-    .execute(database.pool())
-    .await
-    .map_err(query("put the job of a page back"))
-    .map(drop)
-}

@@ -10,7 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::bank_account::BankAccount;
 use crate::kana::ZenginName;
-use crate::reference::{self, Bank, BankTable, BranchCode};
+use crate::reference::{self, Bank, BankTable, Branch, BranchCode};
 
 /// A value that a copy shows.
 #[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -104,7 +104,7 @@ pub(super) fn account(lines: &[Print], banks: Option<&BankTable>) -> AccountCopy
         }
         tell("yucho_symbol", of(symbol));
         tell("yucho_number", of(number));
-        tell("account_holder_kana", holder(&legible));
+        tell("account_holder_kana", holder(&legible, None));
         return account;
     }
     let bank = banks.and_then(|banks| bank(&legible, banks));
@@ -113,7 +113,7 @@ pub(super) fn account(lines: &[Print], banks: Option<&BankTable>) -> AccountCopy
     tell("account_type", kind(&legible));
     let of_seven = |text: &str| text.len() == 7;
     tell("account_number", labelled(&legible, &NUMBER_LABELS, of_seven).or_else(|| lone(&legible, of_seven)));
-    tell("account_holder_kana", holder(&legible));
+    tell("account_holder_kana", holder(&legible, bank.map(|(bank, _)| bank)));
     account
 }
 
@@ -184,14 +184,19 @@ fn branch_by_name(lines: &[&Print], bank: &Bank) -> Option<CopiedValue> {
         let ends = ["支店", "出張所", "営業部", "支所"].iter().any(|end| bare.ends_with(end));
         rest.or_else(|| ends.then_some(bare)).map(|name| (name, *line))
     });
-    let mut found = named.filter_map(|(name, line)| {
-        let mut branches = bank.branches().iter().filter(|branch| {
-            branch.spellings().iter().any(|spelling| spelling.weight >= 1.0 && name == spelling.text)
-        });
-        let branch = branches.next()?;
-        branches.next().is_none().then(|| line.value(branch.code.to_string()))
+    let mut found = named.filter_map(|(name, line)| match branches_named(bank, &name)[..] {
+        [branch] => Some(line.value(branch.code.to_string())),
+        _ => None,
     });
     found.next()
+}
+
+/// The branches of a bank of that very name.
+fn branches_named<'t>(bank: &'t Bank, name: &str) -> Vec<&'t Branch> {
+    let is_named = |branch: &&Branch| {
+        branch.spellings().iter().any(|spelling| spelling.weight >= 1.0 && name == spelling.text)
+    };
+    bank.branches().iter().filter(is_named).collect()
 }
 
 fn kind(lines: &[&Print]) -> Option<CopiedValue> {
@@ -240,23 +245,56 @@ fn lone(lines: &[&Print], is_right: impl Fn(&str) -> bool) -> Option<CopiedValue
     found.all(|(other, _)| other == number || !is_right(other)).then(|| line.value(number))
 }
 
-/// The holder in kana: the longest line of nothing but kana that is no label.
-fn holder(lines: &[&Print]) -> Option<CopiedValue> {
-    let names = lines.iter().filter_map(|line| {
-        let name = line.text.trim();
-        let name = name.strip_suffix('様').or_else(|| name.strip_suffix("サマ")).unwrap_or(name).trim();
-        let name =
-            HOLDER_LABELS.iter().fold(name, |name, label| name.strip_prefix(label).unwrap_or(name).trim());
-        let is_kana = |letter: char| ('ァ'..='ヺ').contains(&letter) || " ー-()・.゛゜".contains(letter);
-        let count = name.chars().filter(|&letter| ('ァ'..='ヺ').contains(&letter)).count();
-        let is_name = count >= 3
-            && name.chars().all(is_kana)
-            && !name.contains("カード")
-            && !name.contains("クレジット");
-        let name = ZenginName::of(name).ok().filter(|_| is_name)?;
-        Some((count, line.value(name.as_str())))
+/// The holder in kana: the longest row of nothing but kana that is no label and no branch of the bank. Family and given
+/// name may be lines of their own.
+fn holder(lines: &[&Print], bank: Option<&Bank>) -> Option<CopiedValue> {
+    let mut kana: Vec<Print> = lines.iter().filter_map(|line| in_kana(line)).collect();
+    kana.sort_by(|a, b| a.left.total_cmp(&b.left));
+    let mut rows: Vec<Print> = Vec::new();
+    for line in kana {
+        match rows.iter_mut().find(|row| is_next_name(row, &line)) {
+            Some(row) => {
+                row.text = format!("{} {}", row.text, line.text);
+                row.confidence = row.confidence.min(line.confidence);
+                row.length = line.left + line.length - row.left;
+            }
+            None => rows.push(line),
+        }
+    }
+    let is_branch = |name: &str| bank.is_some_and(|bank| !branches_named(bank, name).is_empty());
+    let names = rows.iter().filter(|row| !is_branch(&row.bare())).filter_map(|row| {
+        let count = row.text.chars().filter(|letter| is_katakana(*letter)).count();
+        let name = ZenginName::of(&row.text).ok().filter(|_| count >= 3)?;
+        Some((count, row.value(name.as_str())))
     });
     names.max_by_key(|(count, _)| *count).map(|(_, value)| value)
+}
+
+/// The line without its label and 様, where it is nothing but kana then.
+fn in_kana(line: &Print) -> Option<Print> {
+    let name = line.text.trim();
+    let name = name.strip_suffix('様').or_else(|| name.strip_suffix("サマ")).unwrap_or(name).trim();
+    let name = HOLDER_LABELS.iter().fold(name, |name, label| name.strip_prefix(label).unwrap_or(name).trim());
+    let is_kana = |letter: char| is_katakana(letter) || " ー-()・.゛゜".contains(letter);
+    let is_name = name.chars().any(is_katakana)
+        && name.chars().all(is_kana)
+        && !name.contains("カード")
+        && !name.contains("クレジット");
+    is_name.then(|| Print { text: name.to_owned(), ..line.clone() })
+}
+
+fn is_katakana(letter: char) -> bool {
+    ('ァ'..='ヺ').contains(&letter)
+}
+
+/// How far apart family and given name stand, as a multiple of their height.
+const BETWEEN_NAMES: f64 = 2.5;
+
+/// Whether a line goes on with the name that a row begins; it begins no farther left.
+fn is_next_name(row: &Print, line: &Print) -> bool {
+    let height = row.height.max(line.height);
+    let gap = line.left - (row.left + row.length);
+    (row.down - line.down).abs() < 0.5 * height && (-0.5 * height..BETWEEN_NAMES * height).contains(&gap)
 }
 
 #[cfg(test)]
@@ -321,6 +359,16 @@ mod tests {
         assert_eq!(told(&two), ["bank_code=0138"]);
         let unknown = [("横浜銀行", 5.0, 5.0), ("店番 999", 5.0, 12.0)];
         assert_eq!(told(&unknown), ["bank_code=0138"]);
+    }
+
+    #[test]
+    fn the_holder_is_no_branch_and_may_be_two_lines() {
+        let net = [("ドコモSMTBネット銀行", 5.0, 5.0), ("お取引店", 6.0, 65.0), ("ミカン", 28.0, 65.0)];
+        assert_eq!(told(&net), ["bank_code=0038"]);
+        let parts = [("横浜銀行", 5.0, 5.0), ("ﾋﾛｼ", 16.0, 43.0), ("ﾜﾀﾞ", 6.0, 43.2), ("佐藤", 6.0, 51.0)];
+        assert_eq!(told(&parts), ["account_holder_kana=ﾜﾀﾞ ﾋﾛｼ", "bank_code=0138"]);
+        let apart = [("横浜銀行", 5.0, 5.0), ("ﾀﾅｶ ﾋﾛｼ", 6.0, 43.0), ("ﾐﾎﾝ", 60.0, 43.0)];
+        assert_eq!(told(&apart), ["account_holder_kana=ﾀﾅｶ ﾋﾛｼ", "bank_code=0138"]);
     }
 
     #[test]

@@ -29,9 +29,13 @@ const WIDEST_MM: f64 = 14.0;
 
 /// The smallest print is 1.2 mm high; lower pieces of it are dots, dashes and what a scan left of it.
 const TALL_MM: f64 = 0.8;
+/// Of digits that touch, a piece is so many heights wide at most: what is wider is a rule, or a tint's edge.
+const HEIGHTS_OF_TOUCHING_DIGITS: f64 = 3.0;
 /// A long line of print has a tall piece in so many of its heights at least; what has fewer is a rule, an edge
 /// or a tint that a scanner made dots of, and is read as whatever digits come to mind.
 const HEIGHTS_OF_A_PIECE: f64 = 4.0;
+/// Twelve digits in groups are no sparser, spaced widely or not.
+const HEIGHTS_OF_A_DIGIT: f64 = 2.5;
 /// So many heights are long: twelve digits are seven and more.
 const LONG: f64 = 5.0;
 
@@ -72,10 +76,22 @@ pub(super) struct Place {
     pub length: f64,
     pub height: f64,
     /// Pieces of ink as high as print: digits, letters and parts of them, not specks and dashes.
-    pub tall: usize,
+    tall: usize,
+    /// Those of them that are no wider than digits.
+    digits: usize,
 }
 
+/// Of a number of twelve digits so many pieces are found at least: some touch, some are broken.
+const FEWEST_DIGITS: usize = 8;
+
 impl Place {
+    /// Whether the shape of it is that of most of twelve digits.
+    pub fn may_be_digits(&self) -> bool {
+        self.digits >= FEWEST_DIGITS
+            && (LONG * self.height..HEIGHTS_OF_A_DIGIT * self.digits as f64 * self.height)
+                .contains(&self.length)
+    }
+
     /// The same line read the other way up.
     pub fn turned(&self) -> Self {
         let origin = self.at(self.length, self.height);
@@ -245,6 +261,16 @@ impl Span {
         self.bottom - self.top
     }
 
+    /// As high as print.
+    fn is_tall(&self) -> bool {
+        self.height() >= TALL_MM
+    }
+
+    /// As high as print, and of its shape.
+    fn may_be_digit(&self) -> bool {
+        self.is_tall() && self.right - self.left <= HEIGHTS_OF_TOUCHING_DIGITS * self.height()
+    }
+
     /// Around both.
     fn with(self, other: Self) -> Self {
         Self {
@@ -298,14 +324,9 @@ impl Frame {
         let mut spans: Vec<Span> = pieces.iter().map(|piece| self.span(piece)).collect();
         spans.sort_by(|a, b| a.left.total_cmp(&b.left));
         let group = grouped(&spans, is_beside);
-        let mut lines: Vec<Option<(Span, usize)>> = vec![None; spans.len()];
-        for (&of, &span) in group.iter().zip(&spans) {
-            let is_tall = usize::from(span.height() >= TALL_MM);
-            lines[of] =
-                Some(lines[of].map_or((span, is_tall), |(line, tall)| (line.with(span), tall + is_tall)));
-        }
-        let places = lines.into_iter().flatten().map(|(span, tall)| self.place(&span, tall));
-        let mut lines: Vec<Place> = places.collect();
+        let mut pieces: Vec<Vec<Span>> = vec![Vec::new(); spans.len()];
+        group.iter().zip(&spans).for_each(|(&of, &span)| pieces[of].push(span));
+        let mut lines: Vec<Place> = pieces.iter().filter_map(|pieces| self.place(pieces)).collect();
         lines.retain(|line| {
             (LOWEST_LINE_MM..1.5 * TALLEST_MM).contains(&line.height)
                 && line.length >= SHORTEST_LINE_MM.max(line.height)
@@ -316,10 +337,19 @@ impl Frame {
         lines
     }
 
-    fn place(&self, span: &Span, tall: usize) -> Place {
+    /// The line that pieces make; none of no pieces.
+    fn place(&self, pieces: &[Span]) -> Option<Place> {
+        let span = pieces.iter().copied().reduce(Span::with)?;
         let (sin, cos) = self.angle.sin_cos();
         let origin = PointMm { x: span.left * cos - span.top * sin, y: span.left * sin + span.top * cos };
-        Place { origin, angle: self.angle, length: span.right - span.left, height: span.height(), tall }
+        Some(Place {
+            origin,
+            angle: self.angle,
+            length: span.right - span.left,
+            height: span.height(),
+            tall: pieces.iter().filter(|piece| piece.is_tall()).count(),
+            digits: pieces.iter().filter(|piece| piece.may_be_digit()).count(),
+        })
     }
 }
 
@@ -452,6 +482,24 @@ mod tests {
         let region = RectMm { x: 0.0, y: 0.0, w: 100.0, h: 100.0 };
         let found = find(&gray, &map, region, &[]);
         assert_eq!((found.pieces.len(), found.lines.len()), (52, 1), "{:?}", found.lines);
+    }
+
+    /// A tint's edge that lies askew, as long as print and as high, is nothing that twelve digits may be.
+    #[test]
+    fn an_edge_in_steps_has_no_digits() {
+        let (mut gray, map) = page(0.0);
+        for step in 0..12u32 {
+            let (left, top) = (100 + step * 45, 300 + step);
+            (0..40).for_each(|dx| (0..8).for_each(|dy| gray.put_pixel(left + dx, top + dy, Luma([90]))));
+        }
+        let region = RectMm { x: 0.0, y: 0.0, w: 100.0, h: 100.0 };
+        let mut lines = find(&gray, &map, region, &[]).lines;
+        lines.sort_by_key(|line| line.digits);
+        let counts: Vec<(usize, usize)> = lines.iter().map(|line| (line.tall, line.digits)).collect();
+        assert_eq!(counts, [(12, 0), (12, 12)]);
+        assert_eq!(lines.iter().map(Place::may_be_digits).collect::<Vec<_>>(), [false, true]);
+        let sparse = Place { length: 40.0 * lines[1].height, ..lines[1] };
+        assert!(!sparse.may_be_digits(), "an edge that reaches across the page");
     }
 
     #[test]

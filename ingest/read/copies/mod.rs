@@ -39,9 +39,6 @@ const FEWEST_PIECES: usize = 12;
 /// Fewer letters on a line are what streaks and edges are read as.
 const FEWEST_LETTERS: usize = 4;
 
-/// Of a number of twelve digits so many pieces are found at least: some touch, some are broken.
-const FEWEST_DIGITS: usize = 8;
-
 /// Around a line that is blacked out: its ink may be found a little short.
 const BLACK_MARGIN_MM: f64 = 1.2;
 /// Around all that is found of a copy that is blacked out whole.
@@ -270,11 +267,9 @@ struct Line {
 }
 
 impl Line {
-    /// Nothing was read where most of twelve digits stand.
+    /// Nothing was read where most of twelve digits may stand.
     fn may_be_unread_digits(&self) -> bool {
-        self.text.is_empty()
-            && self.place.tall >= FEWEST_DIGITS
-            && self.place.length > 5.0 * self.place.height
+        self.text.is_empty() && self.place.may_be_digits()
     }
 }
 
