@@ -83,7 +83,7 @@ fn named(is_same: bool, is_anothers: impl FnOnce() -> bool) -> Option<bool> {
 
 /// Below this a letter of the copy was guessed. Of narrow print others are wrong then, too.
 const GUESSED: f64 = 0.7;
-/// So much of a name may differ where a letter was guessed: another family or given name is more of it.
+/// Less than this of a name may differ where a letter was guessed: another family or given name is so much of it.
 const MISREAD: f64 = 0.4;
 
 /// Names that differ by so little that either may be misread say nothing.
@@ -96,7 +96,7 @@ fn same_holder(written: &str, copied: &CopiedValue) -> Option<bool> {
         HolderCase::Exact => Some(true),
         HolderCase::Soft | HolderCase::Near | HolderCase::Swapped => None,
         _ if is_left_of(&name, &written) => None,
-        _ if copied.confidence < GUESSED && holder::share_that_differs(&written, &name) <= MISREAD => None,
+        _ if copied.confidence < GUESSED && holder::share_that_differs(&written, &name) < MISREAD => None,
         _ => Some(false),
     }
 }
@@ -211,6 +211,8 @@ mod tests {
         {
             assert_eq!(same(another, 0.55), Some(false), "{another}");
         }
+        let short = CopiedValue { value: "ｻﾄｳ ﾘｴ".to_owned(), confidence: 0.55 };
+        assert_eq!(same_holder("サトウ ケン", &short), Some(false));
     }
 
     #[test]
