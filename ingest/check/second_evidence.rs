@@ -104,8 +104,7 @@ fn same_holder(written: &str, copied: &CopiedValue) -> Option<bool> {
 /// Whether the names are the same but for dashes that the written one does not have: the blank between names is read
 /// as one in narrow print.
 fn is_same_with_dashes(written: &ZenginName, copied: &ZenginName) -> bool {
-    let (written, copied) = (written.key(), copied.key());
-    !written.contains('-') && copied.contains('-') && copied.replace('-', "") == written
+    copied.key().replace('-', "") == written.key()
 }
 
 /// What is left of a name where letters of it were not read, as happens to narrow print: those of `copied`,

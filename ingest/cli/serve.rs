@@ -274,8 +274,8 @@ impl TakingIn {
     async fn room(&self) -> Result<Room, Full> {
         let settings: &settings::Intake = &self.settings.intake;
         let under_way = self.under_way.load(Ordering::Relaxed);
-        let ready = jobs::ready(&self.reception.database, settings.max_ready_jobs).await.unwrap_or(0);
-        let ready = ready + under_way;
+        let waiting = jobs::ready(&self.reception.database, settings.max_ready_jobs).await.unwrap_or(0);
+        let ready = waiting + under_way;
         match Full::is(settings, ready, super::free_bytes(&self.data).unwrap_or(u64::MAX)) {
             Some(full) => Err(full),
             // Other nodes take in, too: a tenth of it, so that nobody goes far beyond the mark.

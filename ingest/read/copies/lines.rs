@@ -34,6 +34,8 @@ const HEIGHTS_OF_TOUCHING_DIGITS: f64 = 3.0;
 /// A long line of print has a tall piece in so many of its heights at least; what has fewer is a rule, an edge
 /// or a tint that a scanner made dots of, and is read as whatever digits come to mind.
 const HEIGHTS_OF_A_PIECE: f64 = 4.0;
+/// Of a number of twelve digits so many pieces are found at least: some touch, some are broken.
+const FEWEST_DIGITS: usize = 8;
 /// Twelve digits in groups are no sparser, spaced widely or not.
 const HEIGHTS_OF_A_DIGIT: f64 = 2.5;
 /// So many heights are long: twelve digits are seven and more.
@@ -80,9 +82,6 @@ pub(super) struct Place {
     /// Those of them that are no wider than digits.
     digits: usize,
 }
-
-/// Of a number of twelve digits so many pieces are found at least: some touch, some are broken.
-const FEWEST_DIGITS: usize = 8;
 
 impl Place {
     /// Whether the shape of it is that of most of twelve digits.

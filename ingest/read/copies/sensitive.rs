@@ -99,8 +99,7 @@ impl Run {
         let [5, 6..=8] = self.groups()[..] else { return false };
         let text = |digits: &[u32]| digits.iter().map(u32::to_string).collect::<String>();
         let (symbol, number) = self.digits.split_at(5);
-        reference::transfer_branch(&text(symbol)).is_some()
-            && reference::check_digit_holds(&text(symbol), &text(number))
+        reference::check_digit_holds(&text(symbol), &text(number))
     }
 
     /// 基礎年金番号: four digits and six.
