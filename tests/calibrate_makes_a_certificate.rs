@@ -65,6 +65,7 @@ fn record(form: &Form, serial: u64) -> Record {
         application_id,
         capture_id: format!("capture {serial}"),
         form: FormVersion { id: form.id.clone(), version: form.version.clone() },
+        issue: None,
         source: Source {
             station: "desk".to_owned(),
             batch: None,

@@ -14,7 +14,7 @@ use uketsuke::approve::{Deficiency, ReturnReason};
 use uketsuke::check::{Defect, FindingCode};
 use uketsuke::form::print::{Part, Progress, pdf_of, write_parts, write_pdf, write_specimen};
 use uketsuke::form::{Form, Forms, SymbolRole, Symbology};
-use uketsuke::identify::PageCode;
+use uketsuke::identify::{Issue, PageCode};
 use uketsuke::letter::Letter;
 use uketsuke::register::Household;
 use uketsuke::settings::Settings;
@@ -105,6 +105,7 @@ fn both_decoders_read_every_symbol_of_every_page_at_200_dpi() {
                 version: form.version.clone(),
                 page: number as u32 + 1,
                 application_id: id,
+                issue: Issue::FIRST,
             };
             let symbols = &form.pages[number].symbols;
             let one_dimensional =
@@ -349,6 +350,7 @@ fn a_letter_says_what_is_missing_and_its_return_form_carries_the_same_id() {
                 version: form.version.clone(),
                 page,
                 application_id: household.application_id,
+                issue: Issue::of_letter(1),
             };
             let read = zxing(image);
             assert!(read.contains(&code.to_string()), "{read:?}");

@@ -394,12 +394,48 @@ async fn what_changes_after_the_approval_ends_it() {
 
 #[tokio::test]
 async fn an_application_that_came_twice_needs_people() {
-    let database = database::fresh().await;
-    let town = approved_town(&database, 1).await;
-    capture(&database, "second scan", &ids(&town), vec![fields(&town[0].0, 77)]).await;
-    let settled = settle(&database, &ids(&town)).await.into_values().next();
+    let options = database::fresh_options().await;
+    let database = Database::open(options.clone()).await.expect("a database");
+    let town = approved_town(&database, 2).await;
+    let ids = ids(&town);
+    let again = town.iter().map(|(household, _)| fields(household, 77)).collect();
+    let second = capture(&database, "second scan", &ids, again).await;
+    for settled in settle(&database, &ids).await.values() {
+        assert!(matches!(settled, Settled::NotYet(_)), "{settled:?}");
+    }
+    assert_eq!(propose(&database).await, (None, 0), "the approvals of the first have ended");
+
+    // Somebody looks at both letters and says which one counts: what was accepted of it holds, also where
+    // somebody still decides a field of the other.
+    let mut connection = PgConnection::connect_with(&options).await.expect("a connection");
+    for (capture, outcome) in second.iter().zip(["later_counts", "earlier_counts"]) {
+        sqlx::query(
+            "insert into duplicate_decision (capture_id, outcome, decided_by) values ($1::uuid, $2, $3)",
+        )
+        .bind(capture.to_string())
+        .bind(outcome)
+        .bind(MAKER)
+        .execute(&mut connection)
+        .await
+        .expect("said");
+    }
+    decide(&options, &town[0], "phone", Outcome::Blank, Manner::Verified).await;
+    let settled = settle(&database, &ids).await;
+    assert!(settled.values().all(|settled| *settled == Settled::Approved), "{settled:?}");
+    let counts: Vec<String> = sqlx::query_scalar(
+        "select capture_id::text from approval where revoked_at is null order by application_id",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .expect("approvals");
+    let mut expected = [(ids[0], second[0]), (ids[1], town[1].1)];
+    expected.sort_unstable_by_key(|(id, _)| *id);
+    assert_eq!(counts, expected.map(|(_, capture)| capture.to_string()));
+
+    // A third letter is a question again.
+    capture(&database, "third scan", &ids[..1], vec![fields(&town[0].0, 78)]).await;
+    let settled = settle(&database, &ids[..1]).await.into_values().next();
     assert!(matches!(settled, Some(Settled::NotYet(_))), "{settled:?}");
-    assert_eq!(propose(&database).await, (None, 0), "the approval of the first has ended");
 }
 
 #[tokio::test]

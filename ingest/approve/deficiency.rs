@@ -86,6 +86,8 @@ fn whose(code: FindingCode) -> Whose {
         | FindingCode::SingleSymbol
         | FindingCode::Unconfirmed
         | FindingCode::AssignedByHand
+        | FindingCode::SentAgain
+        | FindingCode::TakenOver
         | FindingCode::SensitiveNumberRemoved
         | FindingCode::CopyBlackedOut
         | FindingCode::IdentityCopyUnreadable

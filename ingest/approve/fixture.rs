@@ -88,6 +88,7 @@ pub fn right() -> Told {
         application_id: id(),
         capture_id: capture().to_string(),
         form: FormVersion { id: "benefit-2020".to_owned(), version: "1".to_owned() },
+        issue: None,
         source,
         captured_at: at(0),
         pages: Vec::new(),

@@ -16,6 +16,6 @@ mod verdict;
 
 pub use deficiency::{Deficiency, Mending, mending};
 pub use settle::settle;
-pub use standing::{Decided, ReturnReason, Returned, Standing, StopReason, effective_capture};
+pub use standing::{Counts, Decided, ReturnReason, Returned, Standing, StopReason, effective_capture};
 pub use state::{Facts, Further, PaymentState, PublicState, State, state};
 pub use verdict::{Approved, Case, Obstacle, Verdict};

@@ -111,16 +111,43 @@ pub struct Decided {
     pub at: DateTime<Utc>,
 }
 
-/// Of the captures of an application, in the order in which they came, the one that counts: that which
-/// people looked at last, else the first.
-pub fn effective_capture<'a>(
-    captures: &'a [CaptureId],
+/// What a person says of a capture of an application that had come before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counts {
+    Earlier,
+    Later,
+}
+
+impl Counts {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Earlier => "earlier_counts",
+            Self::Later => "later_counts",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Earlier, Self::Later].into_iter().find(|counts| counts.name() == name)
+    }
+}
+
+/// Of the captures of an application, in the order in which they came, the one that counts: the last of which
+/// people say so; else that which they looked at last, but for those that they say do not count; else the
+/// first.
+pub fn effective_capture(
+    captures: &[(CaptureId, Option<Counts>)],
     decisions: &BTreeMap<String, Decided>,
-) -> Option<&'a CaptureId> {
-    let newest = decisions.values().max_by_key(|decided| decided.at);
-    let looked_at =
-        newest.and_then(|newest| captures.iter().find(|&&capture| capture == newest.decision.capture));
-    looked_at.or(captures.first())
+) -> Option<CaptureId> {
+    let said = captures.iter().rev().find(|(_, said)| *said == Some(Counts::Later));
+    let looked_at = || {
+        let possible = |wanted: CaptureId| {
+            captures.iter().find(|(capture, said)| *capture == wanted && *said != Some(Counts::Earlier))
+        };
+        let decided =
+            decisions.values().filter_map(|decided| Some((decided.at, possible(decided.decision.capture)?)));
+        decided.max_by_key(|(at, _)| *at).map(|(_, capture)| capture)
+    };
+    said.or_else(looked_at).or(captures.first()).map(|(capture, _)| *capture)
 }
 
 /// Who answers for what a field holds.

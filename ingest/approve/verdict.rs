@@ -23,7 +23,7 @@ pub struct Case<'a> {
     pub capture: CaptureId,
     pub decisions: &'a BTreeMap<String, Decided>,
     pub household: Option<&'a Household>,
-    /// There is more than one capture of the application.
+    /// There is another capture of the application, of which nobody has said whether it counts.
     pub duplicate: bool,
     /// Findings of the capture that somebody answers for.
     pub waived: &'a BTreeSet<FindingCode>,
@@ -67,7 +67,7 @@ pub enum Obstacle {
     Escalated {
         field: String,
     },
-    /// A second capture of the application: people decide every field.
+    /// Another capture came: people say which one counts, or decide every field.
     OnlyAccepted {
         field: String,
     },
@@ -92,7 +92,7 @@ impl fmt::Display for Obstacle {
             Self::OnlyAccepted { field } => {
                 write!(
                     formatter,
-                    "{field} is accepted by the machine alone, in an application that came twice"
+                    "{field} is accepted by the machine alone, and nobody has said which of the letters counts"
                 )
             }
             Self::ReturnedSince { field } => {

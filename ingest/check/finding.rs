@@ -46,6 +46,10 @@ pub enum FindingCode {
     AssignedByHand,
     /// The same application was captured before.
     DuplicateApplication,
+    /// The form went with a letter, and was sent back.
+    SentAgain,
+    /// A page was not sent again with the others: it is that of an earlier capture.
+    TakenOver,
     /// The applicant marked that no payment is wanted.
     Declined,
     /// No ink where the applicant signs.

@@ -65,6 +65,16 @@ pub fn assigned_by_hand(page: u32) -> Finding {
     )
 }
 
+/// What is told of a page that was not sent again, and comes from an earlier capture.
+pub fn taken_over(page: u32) -> Finding {
+    Finding::new(
+        FindingCode::TakenOver,
+        Severity::Info,
+        format!("page {page} was not sent again: it is the one that had come before"),
+        format!("{page}ページ目は再提出されていないため、先に届いたものを用いています"),
+    )
+}
+
 /// What is told of a page whose facing side carries another application.
 pub fn sides_disagree(page: u32, other: ApplicationId) -> Finding {
     Finding::new(

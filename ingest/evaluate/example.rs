@@ -137,6 +137,7 @@ pub fn record(serial: u64, page: u32, fields: &[(&str, RecordField)]) -> Record 
         application_id: application(serial),
         capture_id: format!("capture {serial}"),
         form: form(),
+        issue: None,
         source: Source {
             station: "kita".to_owned(),
             batch: Some("batch-001".to_owned()),

@@ -9,7 +9,7 @@ use super::work::{StoredPage, WorkError, Worker, identity};
 use crate::application_id::ApplicationId;
 use crate::check::{self, Circumstances};
 use crate::form::Form;
-use crate::identify::{Identification, UnassignedReason};
+use crate::identify::{Identification, Issue, UnassignedReason};
 use crate::publish::{
     CaptureFacts, CapturedPage, Group, Provenance, Record, build_record, facing_application,
 };
@@ -80,6 +80,8 @@ impl Worker {
                         || captures.iter().any(|other| other.application_id == group.application_id)
                 }
             };
+            let own: Vec<CapturedPage> = others.into_iter().chain(own).collect();
+            let issue = own.iter().find_map(|page| page.identity.issue);
             let form = self.forms.find(&group.form, &group.version).ok_or(StoreError::Refused(
                 "a page was identified by a form that this worker does not have",
             ))?;
@@ -90,14 +92,16 @@ impl Worker {
                 station: scan.station.clone(),
                 batch: scan.batch.clone(),
                 captured_at,
+                taken_over: state.map_or(Vec::new(), |state| taken_over(state, id, &own, issue)),
                 circumstances: Circumstances {
                     household: households.get(&group.application_id).cloned(),
                     duplicate,
+                    issue,
                     received_at: captured_at,
                 },
                 provenance: self.provenance(form, &scoring),
             };
-            let record = build_record(form, others.into_iter().chain(own).collect(), facts, &scoring, &rules)
+            let record = build_record(form, own, facts, &scoring, &rules)
                 .ok_or(StoreError::Refused("a capture has no pages"))?;
             tally_scan(&mut tally, &scoring, form, group, &record);
             let tasks = review::plan(&record, Some(form), duplicate, &self.settings.review);
@@ -209,12 +213,31 @@ fn capture_to_complete<'a>(
             && capture.station == scan.station
             && capture.batch == scan.batch
             && !taken.iter().any(|other| other.id == capture.id)
-            && capture.pages.iter().all(|page| {
-                page.identity.form == group.form
-                    && page.identity.version == group.version
-                    && !group.has_page(page.identity.page)
-            })
+            && capture.pages.iter().all(|page| group.lacks(&page.identity))
     })
+}
+
+/// What a form that was sent again lacks, of the captures before it, the newest first: a letter asks for the
+/// page in question, and for no other.
+fn taken_over(
+    state: &ApplicationState,
+    id: CaptureId,
+    own: &[CapturedPage],
+    issue: Option<Issue>,
+) -> Vec<CapturedPage> {
+    let Some(first) = own.first().map(|page| &page.identity) else { return Vec::new() };
+    let Some(issue) = issue.filter(|issue| issue.letter().is_some()) else { return Vec::new() };
+    let before: Vec<&CaptureState> = state.captures.iter().take_while(|capture| capture.id != id).collect();
+    let mut taken: Vec<CapturedPage> = Vec::new();
+    for page in before.iter().rev().filter(|capture| !capture.erased).flat_map(|capture| &capture.pages) {
+        let identity = &page.identity;
+        let is_older = identity.issue.is_none_or(|other| other < issue);
+        let is_there = own.iter().chain(&taken).any(|there| there.identity.page == identity.page);
+        if is_older && !is_there && (&identity.form, &identity.version) == (&first.form, &first.version) {
+            taken.push(page.clone());
+        }
+    }
+    taken
 }
 
 fn captured_page(scan: &Scan, page: &StoredPage, groups: &[Group]) -> Option<CapturedPage> {

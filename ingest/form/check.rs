@@ -90,7 +90,7 @@ pub(super) enum ElementKind {
         area: RectMm,
         symbology: Symbology,
         module_mm: f64,
-        quiet_modules: f64,
+        quiet_mm: f64,
     },
     /// Nothing else may lie in its zone, which reaches so far around it.
     CustomerBarcode {
@@ -182,8 +182,7 @@ fn check_among<'a, I: Iterator<Item = &'a Element>>(
                 }
             }
         }
-        ElementKind::Symbol { area, symbology, module_mm, quiet_modules } => {
-            let quiet = quiet_modules * module_mm;
+        ElementKind::Symbol { area, symbology, quiet_mm: quiet, .. } => {
             let above = if symbology == Symbology::Qr { quiet } else { ABOVE_BARS_MM };
             let zone = RectMm {
                 x: area.x - quiet,

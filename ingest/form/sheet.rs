@@ -8,6 +8,7 @@ use super::{
     PrintedBox, PrintedLine, PrintedText, SymbolPlace, SymbolRole, TextAlign, symbol,
 };
 use crate::geometry::{PointMm, RectMm};
+use crate::identify::Issue;
 
 /// The page `number` of `form` (id and version), checked; `offset` is where it begins in the file.
 pub(super) fn page_of(
@@ -104,7 +105,10 @@ impl Sheet {
         let what = format!("symbol {}", symbology.name());
         let area = self.rect(file.area, offset, &what)?;
         let place = SymbolPlace { symbology, role, area };
-        let Some(pattern) = symbol::pattern(form, self.number, &place, symbol::placeholder_id()) else {
+        let pattern = |issue| symbol::pattern(form, self.number, &place, symbol::placeholder_id(), issue);
+        // The code of a form that is sent again says so, and may need narrower modules.
+        let patterns = pattern(Issue::FIRST).zip(pattern(Issue::of_letter(1)));
+        let Some((first, again)) = patterns else {
             let (role, instead) = match role {
                 SymbolRole::PageCode => ("page_code", "qr"),
                 SymbolRole::ApplicationId => ("application_id", "code128, nw7, itf or code39"),
@@ -115,8 +119,9 @@ impl Sheet {
                 fault: Fault::Symbology { symbology, role, instead },
             });
         };
-        let module_mm = area.w / pattern.width();
-        let kind = ElementKind::Symbol { area, symbology, module_mm, quiet_modules: pattern.quiet_zone() };
+        let module_mm = area.w / again.width().max(first.width());
+        let quiet_mm = first.quiet_zone() * area.w / first.width();
+        let kind = ElementKind::Symbol { area, symbology, module_mm, quiet_mm };
         let mut ink = vec![area];
         if role == SymbolRole::ApplicationId {
             let digits = digits_below(&area);

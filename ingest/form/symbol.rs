@@ -3,7 +3,7 @@
 
 use super::{Form, SymbolPlace, SymbolRole, Symbology};
 use crate::application_id::ApplicationId;
-use crate::identify::PageCode;
+use crate::identify::{Issue, PageCode};
 
 /// Wide to narrow elements of NW-7, Code 39 and ITF. JIS X 0503 and X 0506 allow 2 to 3; 2.5 keeps
 /// wide and narrow apart at 200 dpi and is shorter than 3.
@@ -39,12 +39,18 @@ impl Pattern {
 
 /// The pattern of a symbol of page `page` of `form` for an application; none for a symbology that
 /// cannot carry it. Its width does not depend on the application.
-pub fn pattern(form: (&str, &str), page: u32, place: &SymbolPlace, id: ApplicationId) -> Option<Pattern> {
+pub fn pattern(
+    form: (&str, &str),
+    page: u32,
+    place: &SymbolPlace,
+    id: ApplicationId,
+    issue: Issue,
+) -> Option<Pattern> {
     match place.role {
         SymbolRole::ApplicationId => bars(place.symbology, &id.to_string()).map(Pattern::Bars),
         SymbolRole::PageCode if place.symbology == Symbology::Qr => {
             let (form, version) = (form.0.to_owned(), form.1.to_owned());
-            let code = PageCode { form, version, page, application_id: id };
+            let code = PageCode { form, version, page, application_id: id, issue };
             modules(&code.to_string()).map(Pattern::Modules)
         }
         SymbolRole::PageCode => None,
@@ -53,8 +59,14 @@ pub fn pattern(form: (&str, &str), page: u32, place: &SymbolPlace, id: Applicati
 
 impl Form {
     /// The pattern of a symbol of this form, see [`pattern`].
-    pub fn pattern(&self, page: u32, place: &SymbolPlace, id: ApplicationId) -> Option<Pattern> {
-        pattern((&self.id, &self.version), page, place, id)
+    pub fn pattern(
+        &self,
+        page: u32,
+        place: &SymbolPlace,
+        id: ApplicationId,
+        issue: Issue,
+    ) -> Option<Pattern> {
+        pattern((&self.id, &self.version), page, place, id, issue)
     }
 }
 

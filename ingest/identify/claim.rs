@@ -54,5 +54,5 @@ pub(super) fn payload(symbology: Symbology, text: &str) -> &str {
 pub(super) fn resembles_ours(symbology: Symbology, text: &str) -> bool {
     let payload = payload(symbology, text);
     let digits = payload.len() == ApplicationId::LENGTH && payload.bytes().all(|byte| byte.is_ascii_digit());
-    digits || symbology == Symbology::Qr && text.matches('|').count() == 4
+    digits || symbology == Symbology::Qr && matches!(text.matches('|').count(), 4 | 5)
 }

@@ -51,6 +51,7 @@ fn decide(
         form: form.id.clone(),
         version: form.version.clone(),
         page: page.number,
+        issue: codes.first().map(|code| code.issue),
         carried_by,
         confirmed: claims.iter().any(|(symbol, _)| symbol.decoders.len() > 1),
     })

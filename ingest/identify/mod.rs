@@ -15,7 +15,7 @@ use claim::Claim;
 pub use claim::application_id;
 pub use decide::identify;
 pub use finder::{SymbolFinder, anchors};
-pub use page_code::{PageCode, PageCodeError};
+pub use page_code::{Issue, PageCode, PageCodeError};
 
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +87,9 @@ pub struct Identity {
     pub form: String,
     pub version: String,
     pub page: u32,
+    /// None where no page code says so: the 1D code and people name the application alone.
+    #[serde(default)]
+    pub issue: Option<Issue>,
     /// Symbologies that carried the ID, each once; none where a person typed it.
     pub carried_by: Vec<Symbology>,
     /// Two decoders of different origin read at least one of them alike.
@@ -97,7 +100,7 @@ impl Identity {
     /// Of a page that a person assigned.
     pub fn by_hand(application_id: ApplicationId, form: &str, version: &str, page: u32) -> Self {
         let (form, version) = (form.to_owned(), version.to_owned());
-        Self { application_id, form, version, page, carried_by: Vec::new(), confirmed: false }
+        Self { application_id, form, version, page, issue: None, carried_by: Vec::new(), confirmed: false }
     }
 }
 

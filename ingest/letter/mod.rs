@@ -11,7 +11,8 @@ use chrono::{Days, NaiveDate};
 
 use crate::approve::Deficiency;
 use crate::form::Form;
-use crate::form::print::Part;
+use crate::form::print::{Again, Part};
+use crate::identify::Issue;
 use crate::register::Household;
 use crate::settings;
 
@@ -33,13 +34,14 @@ impl<'a> Letter<'a> {
         let days = Days::new(u64::from(settings.reply_within_days));
         let reply_by = written_on.checked_add_days(days).unwrap_or(written_on);
         let leaves = page::leaves(&self, written_on, reply_by, settings);
-        let form = Part::Form { form: self.form, household: self.household, mark: self.mark() };
+        let again = Again { issue: Issue::of_letter(self.number), mark: self.mark() };
+        let form = Part::Form { form: self.form, household: self.household, again };
         leaves.into_iter().map(Part::Leaf).chain([form]).collect()
     }
 
     /// What the form is marked with: it is another version of one that came before.
     fn mark(&self) -> String {
-        format!("再提出用（第{}版）　通知番号 {}", self.number + 1, self.reference())
+        format!("再提出用（第{}版）　通知番号 {}", Issue::of_letter(self.number), self.reference())
     }
 
     /// By which the letter is asked for.

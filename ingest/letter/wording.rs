@@ -128,6 +128,8 @@ fn of_finding(page: u32, code: FindingCode, defect: Option<Defect>) -> Wording {
         | FindingCode::SingleSymbol
         | FindingCode::Unconfirmed
         | FindingCode::AssignedByHand
+        | FindingCode::SentAgain
+        | FindingCode::TakenOver
         | FindingCode::SensitiveNumberRemoved
         | FindingCode::CopyBlackedOut
         | FindingCode::IdentityCopyUnreadable

@@ -1,7 +1,7 @@
 //! Pages of one scan to captures: by application ID and page number, never by position.
 
 use crate::application_id::ApplicationId;
-use crate::identify::Identity;
+use crate::identify::{Identity, Issue};
 
 /// Pages of one scan that belong to one capture.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub struct Group {
     pub application_id: ApplicationId,
     pub form: String,
     pub version: String,
+    /// None where no page says so.
+    pub issue: Option<Issue>,
     /// Form page number and index of the page in its scan, in the order of the scan.
     pub pages: Vec<(u32, u32)>,
 }
@@ -17,25 +19,34 @@ impl Group {
     pub fn has_page(&self, number: u32) -> bool {
         self.pages.iter().any(|&(page, _)| page == number)
     }
+
+    /// Whether a page of another scan is one of the same form, as it was mailed that time, that is not here.
+    pub fn lacks(&self, other: &Identity) -> bool {
+        self.form == other.form
+            && self.version == other.version
+            && self.issue.zip(other.issue).is_none_or(|(own, other)| own == other)
+            && !self.has_page(other.page)
+    }
 }
 
 /// Groups the identified pages of a scan. A page number that comes a second time for an
-/// application begins another capture of it.
+/// application begins another capture of it, and so does a page of another issue.
 pub fn group_pages<'a>(pages: impl IntoIterator<Item = (u32, &'a Identity)>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for (index, identity) in pages {
-        let open = groups.iter_mut().find(|group| {
-            group.application_id == identity.application_id
-                && group.form == identity.form
-                && group.version == identity.version
-                && !group.has_page(identity.page)
-        });
+        let open = groups
+            .iter_mut()
+            .find(|group| group.application_id == identity.application_id && group.lacks(identity));
         match open {
-            Some(group) => group.pages.push((identity.page, index)),
+            Some(group) => {
+                group.issue = group.issue.or(identity.issue);
+                group.pages.push((identity.page, index));
+            }
             None => groups.push(Group {
                 application_id: identity.application_id,
                 form: identity.form.clone(),
                 version: identity.version.clone(),
+                issue: identity.issue,
                 pages: vec![(identity.page, index)],
             }),
         }
@@ -76,15 +87,16 @@ mod tests {
 
     /// Groups a scan written as (application, form page), with indexes in that order.
     fn groups(scan: &[(u64, u32)]) -> Vec<Group> {
+        issued(&scan.iter().map(|&(serial, page)| (serial, page, None)).collect::<Vec<_>>())
+    }
+
+    /// The same, with the number of the letter that the page's form went with, where its code was legible.
+    fn issued(scan: &[(u64, u32, Option<u32>)]) -> Vec<Group> {
         let identities: Vec<Identity> = scan
             .iter()
-            .map(|&(serial, page)| Identity {
-                application_id: id(serial),
-                form: "f".to_owned(),
-                version: "1".to_owned(),
-                page,
-                carried_by: Vec::new(),
-                confirmed: true,
+            .map(|&(serial, page, letter)| Identity {
+                issue: letter.map(Issue::of_letter),
+                ..Identity::by_hand(id(serial), "f", "1", page)
             })
             .collect();
         group_pages((0..).zip(&identities))
@@ -108,6 +120,16 @@ mod tests {
             pages(&groups(&[(1, 1), (1, 2), (1, 1), (1, 2)])),
             [(id(1), &[(1, 0), (2, 1)][..]), (id(1), &[(1, 2), (2, 3)][..])]
         );
+    }
+
+    #[test]
+    fn forms_that_were_mailed_at_different_times_are_different_captures() {
+        let found = issued(&[(1, 1, Some(0)), (1, 2, Some(1)), (1, 1, Some(1)), (1, 2, Some(0))]);
+        assert_eq!(pages(&found), [(id(1), &[(1, 0), (2, 3)][..]), (id(1), &[(2, 1), (1, 2)][..])]);
+        // A page that does not say belongs to the one that lacks it, and is told of by the other.
+        let found = issued(&[(1, 1, None), (1, 2, Some(1))]);
+        assert_eq!(pages(&found), [(id(1), &[(1, 0), (2, 1)][..])]);
+        assert_eq!(found[0].issue, Some(Issue::of_letter(1)));
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub struct CaptureFacts {
     pub station: String,
     pub batch: Option<String>,
     pub captured_at: DateTime<Utc>,
+    /// Pages of earlier captures in place of those that were not sent again.
+    pub taken_over: Vec<CapturedPage>,
     pub circumstances: Circumstances,
     pub provenance: Provenance,
 }
@@ -60,13 +62,18 @@ pub struct CaptureFacts {
 pub fn build_record(
     form: &Form,
     mut pages: Vec<CapturedPage>,
-    facts: CaptureFacts,
+    mut facts: CaptureFacts,
     scoring: &Scoring<'_>,
     rules: &Rules<'_>,
 ) -> Option<Record> {
     pages.sort_by_key(|page| page.identity.page);
-    compare_with_copy(&mut pages, rules);
     let source = source(pages.first()?, &pages, &facts);
+    pages.extend(facts.taken_over.drain(..).map(|mut page| {
+        page.findings.push(check::taken_over(page.identity.page));
+        page
+    }));
+    pages.sort_by_key(|page| page.identity.page);
+    compare_with_copy(&mut pages, rules);
     let stored: BTreeMap<&str, (&StoredReading, PageFacts)> = pages
         .iter()
         .filter_map(|page| Some((page, page_facts(page)?)))
@@ -101,6 +108,7 @@ pub fn build_record(
         application_id: facts.application_id,
         capture_id: facts.capture_id,
         form: FormVersion { id: form.id.clone(), version: form.version.clone() },
+        issue: facts.circumstances.issue,
         source,
         captured_at: facts.captured_at,
         pages: pages.iter().map(record_page).collect(),

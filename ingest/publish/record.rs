@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::application_id::ApplicationId;
 use crate::check::Finding;
 use crate::digest::Sha256;
+use crate::identify::Issue;
 use crate::page::Quality;
 use crate::read::{CharacterReading, CopiesSeen, Evidence, InkState};
 use crate::score::{Disposition, PageFacts, Reason};
@@ -25,6 +26,10 @@ pub struct Record {
     /// Differs for every capture, also of the same application.
     pub capture_id: String,
     pub form: FormVersion,
+    /// Which of the application's forms it is, from 1: the one that was mailed first, then those that went with
+    /// its letters; none where no legible code says so.
+    #[serde(default)]
+    pub issue: Option<Issue>,
     /// Where the capture's first page came from.
     pub source: Source,
     pub captured_at: DateTime<Utc>,

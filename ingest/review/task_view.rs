@@ -43,8 +43,9 @@ pub(super) struct TaskView {
     pub pages: Vec<PageView>,
     /// Of a duplicate: pages and values of the capture that came first.
     pub earlier: Option<EarlierView>,
-    /// Of an escalation: the register's row, what the checks found and what was written.
+    /// Of an escalation: the register's row and what was written.
     pub household: Option<HouseholdView>,
+    /// Of an escalation and a duplicate.
     pub findings: Vec<Finding>,
     pub messages: Vec<Message>,
     /// Of a page without an ID: where it came from.
@@ -111,7 +112,7 @@ pub(super) struct PageView {
     /// The form's page, from 1; of a scan the place in it, from 1.
     pub number: u32,
     pub picture: String,
-    /// The page that the task is about, among its neighbours.
+    /// The page that the task is about, among its neighbours; of a duplicate those that came later.
     pub current: bool,
     /// Of a neighbour that carries its ID.
     pub application_id: Option<ApplicationId>,
@@ -227,7 +228,16 @@ pub(super) async fn view(
                 view.pages = pages_of(task.id, &record, 0);
             }
             match task.kind {
-                TaskKind::Duplicate => view.earlier = earlier(desk, task.id, capture, &record).await?,
+                TaskKind::Duplicate => {
+                    if let Some(first) = first_capture(desk, capture).await? {
+                        // What was not sent again is the same on both sides.
+                        for (page, read) in view.pages.iter_mut().zip(&record.pages) {
+                            page.current = !first.pages.iter().any(|before| before.image == read.image);
+                        }
+                        view.earlier = Some(earlier(task.id, &first, &record));
+                    }
+                    view.findings = record.findings;
+                }
                 TaskKind::Escalation | TaskKind::Question => {
                     view.findings = record.findings;
                     view.messages = escalations::messages(&desk.database, task.id).await?;
@@ -331,23 +341,23 @@ fn neighbour(task: TaskId, place: usize, page: &Neighbour, current: u32) -> Page
 }
 
 /// The first capture of the application, whose pages are numbered behind those of the later one.
-async fn earlier(
-    desk: &Desk,
-    task: TaskId,
-    capture: CaptureId,
-    later: &Record,
-) -> Result<Option<EarlierView>, DeskError> {
+async fn first_capture(desk: &Desk, capture: CaptureId) -> Result<Option<Record>, DeskError> {
     let before = page_decisions::captures_before(&desk.database, capture).await?;
-    let Some(&first) = before.first() else { return Ok(None) };
-    let first = record(&desk.database, first).await?;
+    match before.first() {
+        Some(&first) => Ok(Some(record(&desk.database, first).await?)),
+        None => Ok(None),
+    }
+}
+
+fn earlier(task: TaskId, first: &Record, later: &Record) -> EarlierView {
     let value = |record: &Record, name: &str| record.fields.get(name).and_then(|field| field.value.clone());
     let names = first.fields.keys().chain(later.fields.keys());
-    Ok(Some(EarlierView {
+    EarlierView {
         captured_at: first.captured_at,
         later_captured_at: later.captured_at,
-        pages: pages_of(task, &first, later.pages.len()),
-        values: names.map(|name| (name.clone(), [value(&first, name), value(later, name)])).collect(),
-    }))
+        pages: pages_of(task, first, later.pages.len()),
+        values: names.map(|name| (name.clone(), [value(first, name), value(later, name)])).collect(),
+    }
 }
 
 async fn household(

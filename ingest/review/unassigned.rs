@@ -9,6 +9,7 @@ use super::settling::settle_when_decided;
 use super::task_view::record;
 use super::{Desk, DeskError, plan_fields};
 use crate::application_id::ApplicationId;
+use crate::approve::Counts;
 use crate::store::page_decisions::{self, FormPageName, PageOutcome, Rescan};
 use crate::store::page_quality::{self, Incomplete};
 use crate::store::sessions::Visitor;
@@ -97,7 +98,8 @@ pub(super) async fn duplicate(
     };
     let database = &desk.database;
     let account = &visitor.account;
-    if !page_decisions::decide_duplicate(database, account, id, epoch, later_counts, &planned).await? {
+    let counts = if later_counts { Counts::Later } else { Counts::Earlier };
+    if !page_decisions::decide_duplicate(database, account, id, epoch, counts, &planned).await? {
         return Err(DeskError::Stale);
     }
     if let Some(application) = application {

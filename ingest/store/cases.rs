@@ -9,7 +9,7 @@ use super::captures::CaptureId;
 use super::error::{corrupt, query};
 use super::{StoreError, field_decisions, waivers};
 use crate::application_id::ApplicationId;
-use crate::approve::{Case, Decided, ReturnReason, Returned, effective_capture};
+use crate::approve::{Case, Counts, Decided, ReturnReason, Returned, effective_capture};
 use crate::check::FindingCode;
 use crate::publish::Record;
 use crate::register::Household;
@@ -30,6 +30,7 @@ pub(super) struct KnownCase {
     pub decisions: BTreeMap<String, Decided>,
     /// The number of the newest of all decisions.
     pub last_decision: Option<i64>,
+    /// There is another capture of which nobody has said whether it counts.
     pub duplicate: bool,
     pub waived: BTreeSet<FindingCode>,
     pub returned: Option<Returned>,
@@ -66,9 +67,9 @@ pub(super) async fn known(
             continue;
         }
         let (last_decision, decisions) = decisions.remove(&application).unwrap_or_default();
-        let ids: Vec<CaptureId> = captures.iter().map(|capture| capture.id).collect();
-        let counts = effective_capture(&ids, &decisions).copied();
-        let duplicate = captures.len() > 1;
+        let said: Vec<_> = captures.iter().map(|capture| (capture.id, capture.said)).collect();
+        let counts = effective_capture(&said, &decisions);
+        let duplicate = said.iter().skip(1).any(|(_, said)| said.is_none());
         let Some(capture) = captures.into_iter().find(|capture| Some(capture.id) == counts) else { continue };
         let case = KnownCase {
             application,
@@ -88,6 +89,8 @@ pub(super) async fn known(
 
 struct Capture {
     id: CaptureId,
+    /// None of the first, and while nobody has looked at it beside those before.
+    said: Option<Counts>,
     record: String,
     record_sha256: Vec<u8>,
 }
@@ -99,8 +102,9 @@ async fn captures(
     applications: &[ApplicationId],
 ) -> Result<BTreeMap<ApplicationId, Vec<Capture>>, StoreError> {
     let rows = sqlx::query(
-        "select application_id, id::text, record::text, record_sha256
+        "select application_id, id::text, outcome, record::text, record_sha256
          from capture join application using (application_id)
+         left join duplicate_decision on duplicate_decision.capture_id = capture.id
          where application_id = any($1) and application.erased_at is null order by application_id, seq",
     )
     .bind(texts(applications))
@@ -111,8 +115,12 @@ async fn captures(
     for row in &rows {
         let broken = corrupt("capture");
         let id: &str = row.try_get("id").map_err(&broken)?;
+        let said: Option<&str> = row.try_get("outcome").map_err(&broken)?;
         captures.entry(application_id(row, "application_id")?).or_default().push(Capture {
             id: id.parse().map_err(corrupt("capture"))?,
+            said: said
+                .map(|said| Counts::named(said).ok_or_else(|| corrupt("capture")("nothing says what counts")))
+                .transpose()?,
             record: row.try_get("record").map_err(&broken)?,
             record_sha256: row.try_get("record_sha256").map_err(&broken)?,
         });

@@ -15,6 +15,7 @@ use super::scans::ScanId;
 use super::tasks::{self, About, PlannedTask, TaskId, TaskKind};
 use super::{Database, StoreError, announcements, rereading};
 use crate::application_id::ApplicationId;
+use crate::approve::Counts;
 use crate::review::AccountName;
 
 /// What a page without a valid ID is.
@@ -252,7 +253,7 @@ pub async fn decide_duplicate(
     account: &AccountName,
     id: TaskId,
     epoch: i32,
-    later_counts: bool,
+    counts: Counts,
     planned: &[PlannedTask],
 ) -> Result<bool, StoreError> {
     let doing = query("decide a duplicate");
@@ -265,25 +266,25 @@ pub async fn decide_duplicate(
     let About::Capture { application_id, capture, .. } = task.about else {
         return Err(StoreError::Refused("only a capture can be a duplicate"));
     };
-    let outcome = if later_counts { "later_counts" } else { "earlier_counts" };
     sqlx::query("insert into duplicate_decision (capture_id, outcome, decided_by) values ($1::uuid, $2, $3)")
         .bind(capture.to_string())
-        .bind(outcome)
+        .bind(counts.name())
         .bind(account.as_str())
         .execute(&mut *transaction)
         .await
         .map_err(&doing)?;
-    if later_counts {
-        tasks::plan(&mut transaction, application_id, capture, planned).await?;
-    } else {
+    match counts {
+        Counts::Later => tasks::plan(&mut transaction, application_id, capture, planned).await?,
         // Nothing of it holds, so nothing of it is looked at a second time.
-        sqlx::query("update capture set qa_drawn = true where id = $1::uuid")
-            .bind(capture.to_string())
-            .execute(&mut *transaction)
-            .await
-            .map_err(&doing)?;
+        Counts::Earlier => {
+            sqlx::query("update capture set qa_drawn = true where id = $1::uuid")
+                .bind(capture.to_string())
+                .execute(&mut *transaction)
+                .await
+                .map_err(&doing)?;
+        }
     }
-    let detail = json!({ "outcome": outcome });
+    let detail = json!({ "outcome": counts.name() });
     let subject = format!("capture {capture}");
     events::append(&mut transaction, account.as_str(), EventKind::DuplicateDecided, &subject, detail).await?;
     transaction.commit().await.map_err(&doing)?;

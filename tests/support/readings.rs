@@ -84,6 +84,7 @@ impl Reading {
             form: "benefit-2020".to_owned(),
             version: "1".to_owned(),
             page: form_page,
+            issue: None,
             carried_by: Vec::new(),
             confirmed: true,
         };
@@ -225,6 +226,7 @@ fn record(scan: &Scan, application_id: ApplicationId, id: CaptureId, change: Cap
         application_id,
         capture_id: id.to_string(),
         form: FormVersion { id: "benefit-2020".to_owned(), version: "1".to_owned() },
+        issue: None,
         source: Source {
             station: scan.station.clone(),
             batch: scan.batch.clone(),

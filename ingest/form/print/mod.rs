@@ -24,6 +24,7 @@ use self::font::Font;
 use self::printer::Printer;
 use super::{Datum, Face, Form, Piece, Printed, PrintedText};
 use crate::application_id::ApplicationId;
+use crate::identify::Issue;
 use crate::register::{Household, RegisterError};
 
 type Fonts = BTreeMap<Face, Font>;
@@ -123,12 +124,16 @@ pub fn pdf_of(form: &Form, households: &[Household]) -> Result<Vec<u8>, PrintErr
 #[derive(Debug, Clone)]
 pub enum Part<'a> {
     Leaf(Leaf),
-    /// The pages of a form, with words in the strip at their top.
-    Form {
-        form: &'a Form,
-        household: &'a Household,
-        mark: String,
-    },
+    Form { form: &'a Form, household: &'a Household, again: Again },
+}
+
+/// What tells a form that is sent again from those before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Again {
+    /// In the code of each page.
+    pub issue: Issue,
+    /// In the strip at the top of each.
+    pub mark: String,
 }
 
 /// Prints the parts that `parts` gives, which it is asked for twice and must give alike.
@@ -148,12 +153,12 @@ where
                 }
                 pages += 1;
             }
-            Part::Form { form, household, mark } => {
+            Part::Form { form, household, again } => {
                 if !forms.iter().any(|known| (&known.id, &known.version) == (&form.id, &form.version)) {
                     forms.push(form);
                     texts(form).for_each(|text| add_static(&mut characters, text));
                 }
-                characters.entry(page::MARK_FACE).or_default().extend(mark.chars());
+                characters.entry(page::MARK_FACE).or_default().extend(again.mark.chars());
                 add_characters(&mut characters, form, household);
                 pages += form.pages.len() as u64;
             }
@@ -164,7 +169,7 @@ where
     for part in parts() {
         match part {
             Part::Leaf(leaf) => printer.leaf(&leaf)?,
-            Part::Form { form, household, mark } => printer.application(form, household, Some(&mark))?,
+            Part::Form { form, household, again } => printer.application(form, household, Some(&again))?,
         }
     }
     printer.finish()

@@ -9,6 +9,7 @@ use super::{Fonts, Leaf, PrintError, data};
 use crate::form::symbol::Pattern;
 use crate::form::{Border, CustomerBarcodePlace, Face, Form, FormPage, Printed, PrintedText, TextAlign};
 use crate::geometry::{Millimetres, PointMm, RectMm};
+use crate::identify::Issue;
 use crate::register::Household;
 
 /// The name of a face in a page's resources.
@@ -54,10 +55,11 @@ pub(super) fn own_part(
     page: &FormPage,
     fonts: &Fonts,
     household: &Household,
+    issue: Issue,
 ) -> Result<Vec<u8>, PrintError> {
     let mut canvas = Canvas::new(page.height_mm, fonts);
     for place in &page.symbols {
-        if let Some(pattern) = form.pattern(page.number, place, household.application_id) {
+        if let Some(pattern) = form.pattern(page.number, place, household.application_id, issue) {
             canvas.symbol(&place.area, &pattern);
         }
     }

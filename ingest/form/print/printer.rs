@@ -5,9 +5,10 @@ use std::io::Write;
 use pdf_writer::{Chunk, Filter, Finish, Name, Rect, Ref, Settings, TextStr};
 
 use super::document::Document;
-use super::{Fonts, Leaf, PrintError, Report, customer_barcode, data, packed, page, texts};
+use super::{Again, Fonts, Leaf, PrintError, Report, customer_barcode, data, packed, page, texts};
 use crate::form::{Face, Form, FormPage, Printed};
 use crate::geometry::Millimetres;
+use crate::identify::Issue;
 use crate::register::Household;
 
 /// How many applications of a kind a report names.
@@ -92,20 +93,21 @@ impl<'a, W: Write> Printer<'a, W> {
         })
     }
 
-    /// The pages of a form, with `mark` in the strip at the top of each where there is one.
+    /// The pages of the form that was mailed first, or that are sent again.
     pub fn application(
         &mut self,
         form: &Form,
         household: &Household,
-        mark: Option<&str>,
+        again: Option<&Again>,
     ) -> Result<(), PrintError> {
         let same = |known: &&Form| (&known.id, &known.version) == (&form.id, &form.version);
         let place = self.forms.iter().position(same).ok_or(PrintError::RegisterChanged)?;
         for page in &form.pages {
             let mut content = format!("/{} Do\n", fixed_part_name(place, page)).into_bytes();
-            content.extend(page::own_part(form, page, self.fonts, household)?);
-            if let Some(mark) = mark {
-                content.extend(page::mark_part(form, page, self.fonts, mark)?);
+            let issue = again.map_or(Issue::FIRST, |again| again.issue);
+            content.extend(page::own_part(form, page, self.fonts, household, issue)?);
+            if let Some(again) = again {
+                content.extend(page::mark_part(form, page, self.fonts, &again.mark)?);
             }
             self.page(page_box(page.width_mm, page.height_mm), &content)?;
         }

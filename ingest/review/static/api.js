@@ -99,6 +99,9 @@ export function named(what, name) {
   return texts[`${what}_${name}`] ?? name;
 }
 
+// A finding in the language of the page.
+export const told = (finding) => (document.documentElement.lang === "ja" && finding.message_ja) || finding.message;
+
 export function moment(time) {
   return new Date(time).toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
 }

@@ -1,7 +1,7 @@
 // Escalations, on either side: the question, the pictures, what was read and found, what the register says and
 // what was written. The municipality decides or asks back; the desk replies.
 
-import { Refused, get, moment, named, text, words } from "./api.js";
+import { Refused, get, moment, named, text, told, words } from "./api.js";
 import { make, show, tell } from "./dom.js";
 import { Editor } from "./editor.js";
 import "./shell.js";
@@ -69,7 +69,6 @@ function seen(field, url) {
 function evidence() {
   const said = task.fields[0]?.machine?.evidence ?? [];
   if (!said.length && !task.findings.length) return null;
-  const told = (finding) => (document.documentElement.lang === "ja" && finding.message_ja) || finding.message;
   const row = ({ source, value, score }) => make("tr", {}, make("th", { scope: "row" }, named("source", source)),
     make("td", {}, value ? value.normalize("NFKC") : "—"), make("td", { class: "number" }, score.toFixed(2)));
   return make("section", { class: "card" },

@@ -1,6 +1,6 @@
 // Pages that carry no valid ID, and second captures of an application: what are they?
 
-import { Refused, moment, named, picture, text, words } from "./api.js";
+import { Refused, moment, named, picture, text, told, words } from "./api.js";
 import { make, show, tell } from "./dom.js";
 import "./shell.js";
 import { Queue } from "./task.js";
@@ -90,12 +90,19 @@ function duplicateTask() {
       [before, now].map((value) => make("td", {}, value === null ? "—" : named("option", value.normalize("NFKC"))))));
   const say = (later, key) => make("button", { type: "button", "data-key": key, onclick: () => end("duplicate", { later_counts: later }) },
     make("kbd", {}, key), text(later ? "later_counts" : "earlier_counts"));
+  // The first page that was sent again, beside what it was before.
+  const place = Math.max(0, task.pages.findIndex((page) => page.current));
+  const later = task.pages[place];
+  const before = (earlier?.pages ?? []).findIndex((page) => page.number === later?.number);
   show(main, make("div", { class: "sorting" },
-    make("div", { class: "strip even" }, (earlier?.pages ?? []).slice(0, 1).map((page) => thumbnail(page, task.pages.length)), task.pages.slice(0, 1).map((page) => thumbnail(page, 0))),
+    make("div", { class: "strip even" },
+      before < 0 ? null : thumbnail(earlier.pages[before], task.pages.length + before),
+      later ? thumbnail(later, place) : null),
     make("aside", {},
       make("h1", {}, text("duplicate"), " ", make("code", {}, task.application_id)),
       make("div", { class: "others" }, say(false, "F2"), say(true, "F4"),
         make("button", { type: "button", "data-key": "F10", onclick: skip }, make("kbd", {}, "F10"), text("key_skip"))),
+      task.findings.length ? make("ul", {}, task.findings.map((finding) => make("li", {}, told(finding)))) : null,
       make("table", {}, make("thead", {}, make("tr", {}, make("td", {}),
         make("th", { scope: "col" }, text("earlier"), make("small", {}, earlier ? moment(earlier.captured_at) : "")),
         make("th", { scope: "col" }, text("later"), make("small", {}, earlier ? moment(earlier.later_captured_at) : "")))),
