@@ -13,6 +13,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
+use chrono::NaiveDate;
+use uketsuke::application_id::ApplicationId;
 use uketsuke::decode::{PageImage, Scan};
 use uketsuke::form::{Form, Forms};
 use uketsuke::geometry::{Affine, PointMm};
@@ -30,6 +32,9 @@ const SEEN: f64 = 0.02;
 /// The gray level of white paper, at the least: tinted cards are darker everywhere, and so are never called lost.
 const PAPER: u8 = 235;
 
+/// A day on which simulated applicants apply.
+const APPLIED_ON: NaiveDate = NaiveDate::from_ymd_opt(2020, 7, 1).unwrap();
+
 /// A number is gone when this share of its area is black: a digit at its edge says nothing.
 const GONE: f64 = 0.97;
 
@@ -45,7 +50,10 @@ fn main() -> anyhow::Result<()> {
     let copies_page =
         form.pages.iter().find(|page| !page.copy_areas().is_empty()).context("a page for copies")?.number;
     let folder = tempfile::tempdir()?;
-    let mut order = support::order(vec![form], support::households(applications, seed), seed);
+    let households = support::households(applications, seed);
+    let heads: BTreeMap<ApplicationId, String> =
+        households.iter().map(|of| (of.application_id, of.head_name.clone())).collect();
+    let mut order = support::order(vec![form], households, seed);
     order.enclosures = Enclosures::Varied;
     order.pages = vec![copies_page];
     let material = Material::load(Hands::Testing, Writing::Mixed, None)?;
@@ -67,7 +75,9 @@ fn main() -> anyhow::Result<()> {
         let form_page = forms.find(&truth.form, &truth.version).and_then(|form| form.page(copies_page));
         let sheet = Sheet::Form { page: form_page.context("the page")?, registration };
         let begun = Instant::now();
-        let copies = read::read_copies(&page::without_streaks(&image.gray), sheet, &look.symbols, &readers)?;
+        let head = heads.get(&truth.application_id).map(String::as_str);
+        let gray = page::without_streaks(&image.gray);
+        let copies = read::read_copies(&gray, sheet, &look.symbols, head, &readers)?;
         tally.milliseconds.push(begun.elapsed().as_secs_f64() * 1e3);
         read::black_out(&mut image, copies.black.iter().map(|place| &place.corners));
         let stayed = tally.page(truth, &image, &copies.seen);
@@ -100,6 +110,25 @@ struct Tally {
     hidden: u32,
     doubtful: u32,
     pages: usize,
+    /// Proofs of identity that had expired and that had not; those of another person and of the head.
+    expired: [Proofs; 2],
+    anothers: [Proofs; 2],
+}
+
+/// Proofs of identity: all, those that are said to be flawed so, and those of which nothing is said.
+#[derive(Default)]
+struct Proofs {
+    all: usize,
+    flawed: usize,
+    unsaid: usize,
+}
+
+impl Proofs {
+    fn count(&mut self, is_flawed: Option<bool>) {
+        self.all += 1;
+        self.flawed += usize::from(is_flawed == Some(true));
+        self.unsaid += usize::from(is_flawed.is_none());
+    }
 }
 
 impl Tally {
@@ -110,6 +139,14 @@ impl Tally {
         self.doubtful += seen.doubtful;
         let mut stayed = false;
         let Some(map) = truth.map else { return false };
+        for copy in truth.copies.iter().filter(|copy| copy.kind.is_of_identity()) {
+            let identity = seen.identity.unwrap_or_default();
+            if matches!(copy.kind, CopyKind::Licence | CopyKind::NumberCardFront) {
+                let is_over = identity.valid_until.map(|last| last < APPLIED_ON);
+                self.expired[usize::from(!copy.expired)].count(is_over);
+            }
+            self.anothers[usize::from(!copy.anothers)].count(identity.is_heads.map(|is_heads| !is_heads));
+        }
         for copy in &truth.copies {
             let told = self.told.entry(copy.kind).or_default();
             told.0 += 1;
@@ -162,6 +199,12 @@ impl Tally {
         }
         for (kind, (count, told)) in &self.told {
             println!("{kind:?}: told as such {told} of {count}");
+        }
+        for (what, [flawed, right]) in [("expired", &self.expired), ("of another person", &self.anothers)] {
+            println!(
+                "proofs {what}: {} of {} found, {} unsaid; of {} others {} called so, {} unsaid",
+                flawed.flawed, flawed.all, flawed.unsaid, right.all, right.flawed, right.unsaid
+            );
         }
         println!("copies blacked out whole: {}; rows in doubt: {}", self.hidden, self.doubtful);
     }

@@ -79,6 +79,7 @@ fn whose(code: FindingCode) -> Whose {
         | FindingCode::HolderBlank
         | FindingCode::HolderNotLegal
         | FindingCode::IdentityCopyMissing
+        | FindingCode::IdentityCopyExpired
         | FindingCode::AccountCopyMissing
         | FindingCode::AccountCopyDiffers => Whose::Applicant,
         FindingCode::SheetSidesDisagree
@@ -91,6 +92,7 @@ fn whose(code: FindingCode) -> Whose {
         | FindingCode::SensitiveNumberRemoved
         | FindingCode::CopyBlackedOut
         | FindingCode::IdentityCopyUnreadable
+        | FindingCode::IdentityCopyDiffers
         | FindingCode::AccountCopyUnreadable
         | FindingCode::DuplicateApplication => Whose::People,
         // Whether a holder of another name may be paid is decided by nobody else.
@@ -167,7 +169,9 @@ fn of_finding(case: &Case<'_>, form: &Form, finding: &Finding) -> Vec<Deficiency
         let there = |page: u32| case.record.pages.iter().any(|read| read.page == page);
         return form.pages.iter().map(|page| page.number).filter(|&page| !there(page)).map(on).collect();
     }
-    if matches!(finding.code, FindingCode::IdentityCopyMissing | FindingCode::AccountCopyMissing) {
+    let of_copies =
+        [FindingCode::IdentityCopyMissing, FindingCode::IdentityCopyExpired, FindingCode::AccountCopyMissing];
+    if of_copies.contains(&finding.code) {
         let has_copies = |page: &&FormPage| !page.copy_areas().is_empty();
         return form.pages.iter().find(has_copies).map(|page| on(page.number)).into_iter().collect();
     }

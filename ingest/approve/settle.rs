@@ -127,9 +127,9 @@ fn is_by_people(standing: &Standing, field: &str) -> bool {
 /// Those that a record has beside what its fields and the register say.
 fn is_of_pages(code: FindingCode) -> bool {
     use FindingCode::{
-        AccountCopyMissing, AccountCopyUnreadable, CopyBlackedOut, IdentityCopyMissing,
-        IdentityCopyUnreadable, MissingPage, NotRegistered, SensitiveNumberRemoved, SheetSidesDisagree,
-        SingleSymbol, Unconfirmed,
+        AccountCopyMissing, AccountCopyUnreadable, CopyBlackedOut, IdentityCopyDiffers, IdentityCopyExpired,
+        IdentityCopyMissing, IdentityCopyUnreadable, MissingPage, NotRegistered, SensitiveNumberRemoved,
+        SheetSidesDisagree, SingleSymbol, Unconfirmed,
     };
     matches!(
         code,
@@ -142,6 +142,8 @@ fn is_of_pages(code: FindingCode) -> bool {
             | CopyBlackedOut
             | IdentityCopyMissing
             | IdentityCopyUnreadable
+            | IdentityCopyExpired
+            | IdentityCopyDiffers
             | AccountCopyMissing
             | AccountCopyUnreadable
     )

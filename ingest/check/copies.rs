@@ -1,13 +1,15 @@
 //! The copies that are enclosed: whether they are there and can be told, and what was blacked out on
 //! them.
 
+use chrono::NaiveDate;
+
 use super::{CheckedPage, Defect, Finding, FindingCode, Severity};
 use crate::form::Form;
-use crate::read::{CopiesSeen, CopyKind, MaskedByHand};
+use crate::read::{CopiesSeen, CopyKind, IdentityCopy, MaskedByHand};
 
-/// Findings about the copies on the capture's pages. Of a page that is missing or was not registered
-/// others tell.
-pub(super) fn copies(form: &Form, pages: &[CheckedPage<'_>]) -> Vec<Finding> {
+/// Findings about the copies on the capture's pages, by the date of application where it is legible. Of a
+/// page that is missing or was not registered others tell.
+pub(super) fn copies(form: &Form, pages: &[CheckedPage<'_>], applied_on: Option<NaiveDate>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let seen = pages.iter().filter_map(|page| Some((page.identity.page, page.copies?)));
     findings.extend(seen.flat_map(|(number, copies)| blacked_out(number, copies)));
@@ -17,6 +19,8 @@ pub(super) fn copies(form: &Form, pages: &[CheckedPage<'_>]) -> Vec<Finding> {
     if !searched.is_empty() {
         let kinds = searched.iter().flat_map(|copies| copies.kinds.iter().copied());
         findings.extend(proofs(&kinds.collect::<Vec<_>>()));
+        let identities = searched.iter().filter_map(|copies| copies.identity);
+        findings.extend(identities.flat_map(|identity| of_identity(identity, applied_on)));
     }
     findings
 }
@@ -70,6 +74,31 @@ pub(crate) fn blacked_out(number: u32, copies: &CopiesSeen) -> Vec<Finding> {
 
 fn of_d20(findings: Vec<Finding>) -> Vec<Finding> {
     findings.into_iter().map(|finding| finding.of_defect(Defect::D20)).collect()
+}
+
+/// What is wrong with a proof of identity.
+fn of_identity(
+    IdentityCopy { valid_until, is_heads }: IdentityCopy,
+    applied_on: Option<NaiveDate>,
+) -> Vec<Finding> {
+    let found = |code, message: String, ja: String| {
+        Finding::new(code, Severity::Warning, message, ja).of_defect(Defect::D09)
+    };
+    let expired = valid_until.zip(applied_on).filter(|(last, applied)| last < applied).map(|(last, _)| {
+        found(
+            FindingCode::IdentityCopyExpired,
+            format!("the proof of identity was valid until {last}, before the date of application"),
+            format!("本人確認書類の有効期限({last})が申請日より前です"),
+        )
+    });
+    let differs = (is_heads == Some(false)).then(|| {
+        found(
+            FindingCode::IdentityCopyDiffers,
+            "the proof of identity names somebody else than the head of the household".to_owned(),
+            "本人確認書類の氏名が世帯主と異なります".to_owned(),
+        )
+    });
+    expired.into_iter().chain(differs).collect()
 }
 
 /// What is missing of the two proofs that an application needs, by what was copied.
@@ -148,6 +177,23 @@ mod tests {
             (&[], &[IdentityCopyMissing, AccountCopyMissing]),
         ] {
             assert_eq!(codes(kinds), expected, "{kinds:?}");
+        }
+    }
+
+    #[test]
+    fn a_proof_that_had_expired_or_is_anothers_is_told() {
+        use FindingCode::{IdentityCopyDiffers, IdentityCopyExpired};
+        let day = |text: &str| text.parse::<NaiveDate>().ok();
+        for (valid_until, is_heads, applied_on, expected) in [
+            (day("2020-06-01"), Some(true), day("2020-06-01"), &[][..]),
+            (day("2020-05-31"), Some(true), day("2020-06-01"), &[IdentityCopyExpired]),
+            (day("2020-05-31"), None, None, &[]),
+            (None, Some(false), day("2020-06-01"), &[IdentityCopyDiffers]),
+            (day("2019-01-01"), Some(false), day("2020-06-01"), &[IdentityCopyExpired, IdentityCopyDiffers]),
+            (None, None, None, &[]),
+        ] {
+            let findings = of_identity(IdentityCopy { valid_until, is_heads }, applied_on);
+            assert_eq!(findings.iter().map(|finding| finding.code).collect::<Vec<_>>(), expected);
         }
     }
 }

@@ -91,6 +91,10 @@ pub enum FindingCode {
     IdentityCopyMissing,
     /// Nothing tells what the copy that should show it is of.
     IdentityCopyUnreadable,
+    /// What it shows had expired when the applicant applied.
+    IdentityCopyExpired,
+    /// It names somebody else than the head of the household.
+    IdentityCopyDiffers,
     /// No copy shows the account.
     AccountCopyMissing,
     /// Nothing tells what the copy that should show it is of.
@@ -131,7 +135,7 @@ pub enum Defect {
     D07,
     /// Copy of a proof of identity missing.
     D08,
-    /// Copy of a proof of identity unreadable.
+    /// Copy of a proof of identity unreadable, expired, or of somebody else.
     D09,
     /// Copy of the account's proof missing or unreadable.
     D10,

@@ -63,6 +63,11 @@ pub(super) fn date(values: &Values, received_on: NaiveDate, rules: &Rules<'_>) -
     }
 }
 
+/// The date of application as it was written, plausible or not; none where there is none.
+pub(super) fn applied_on(values: &Values) -> Option<NaiveDate> {
+    values.value(APPLICATION_DATE).and_then(date_of)
+}
+
 /// Year of Reiwa, month and day, two digits each; or eight digits with the year of our era.
 fn date_of(written: &str) -> Option<NaiveDate> {
     let number = |from: usize, to: usize| written.get(from..to)?.parse::<u32>().ok();

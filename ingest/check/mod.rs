@@ -80,8 +80,11 @@ pub fn check_capture(
 ) -> Vec<Finding> {
     let mut findings = check_circumstances(circumstances);
     findings.extend(pages::pages(form, pages));
-    findings.extend(copies::copies(form, pages));
     let values = Values::of_readings(readings);
+    let received_on = received_on(circumstances);
+    let applied_on =
+        household::applied_on(&values).filter(|date| (rules.first_day..=received_on).contains(date));
+    findings.extend(copies::copies(form, pages, applied_on));
     findings.extend(check_values(&values, circumstances, rules).0);
     let copy = pages.iter().find_map(|page| page.copies?.account.as_ref());
     findings.extend(copy.and_then(|copy| copy_differs(&values, copy, rules.banks)));
@@ -127,7 +130,7 @@ pub fn check_values(
 ) -> (Vec<Finding>, Account) {
     let household = circumstances.household.as_ref();
     let account = account(values, rules.banks);
-    let received_on = circumstances.received_at.with_timezone(&JAPAN).date_naive();
+    let received_on = received_on(circumstances);
     let mut findings: Vec<Finding> = household::declined(values).into_iter().collect();
     findings.extend(household::signature(values));
     findings.extend(household::date(values, received_on, rules));
@@ -135,6 +138,10 @@ pub fn check_values(
     findings.extend(household::holder(values, household));
     findings.extend(household.and_then(|household| household::amount(household, rules)));
     (findings, account)
+}
+
+fn received_on(circumstances: &Circumstances) -> NaiveDate {
+    circumstances.received_at.with_timezone(&JAPAN).date_naive()
 }
 
 /// Nine hours east: dates are those of the people who write them.

@@ -126,7 +126,8 @@ impl PageReader for ScanReader {
         let copies = match sheet.flatten() {
             Some(sheet) => {
                 let page = page::without_streaks(&image.gray);
-                let copies = read::read_copies(&page, sheet, &look.symbols, &self.readers)
+                let head = known.map(|known| known.head_name.as_str());
+                let copies = read::read_copies(&page, sheet, &look.symbols, head, &self.readers)
                     .map_err(|error| failed("unreadable_copies", &error))?;
                 // What was found goes first: nobody ever sees it again.
                 let (found, untold): (Vec<Covered>, Vec<Covered>) =

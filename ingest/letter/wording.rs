@@ -107,6 +107,14 @@ fn of_finding(page: u32, code: FindingCode, defect: Option<Defect>) -> Wording {
                 ),
             };
         }
+        FindingCode::IdentityCopyExpired => {
+            return Wording {
+                wrong: "本人確認書類の有効期限が、申請日の前に過ぎています。".to_owned(),
+                request: format!(
+                    "有効期限内の本人確認書類（運転免許証など。マイナンバーカードは表面のみ）の写しを{page}枚目に貼り付けて、お送りください。"
+                ),
+            };
+        }
         FindingCode::AccountCopyMissing => {
             return Wording {
                 wrong: "振込先口座が確認できる書類（通帳又はキャッシュカード）の写しがありません。"
@@ -133,6 +141,7 @@ fn of_finding(page: u32, code: FindingCode, defect: Option<Defect>) -> Wording {
         | FindingCode::SensitiveNumberRemoved
         | FindingCode::CopyBlackedOut
         | FindingCode::IdentityCopyUnreadable
+        | FindingCode::IdentityCopyDiffers
         | FindingCode::AccountCopyUnreadable
         | FindingCode::DuplicateApplication
         | FindingCode::AmountDiffers

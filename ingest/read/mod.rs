@@ -34,8 +34,8 @@ mod tile;
 
 pub(crate) use copies::holds_my_number;
 pub use copies::{
-    AccountCopy, CopiedValue, Copies, CopiesSeen, CopyKind, Cover, Covered, MaskedByHand, Sheet, black_out,
-    read_copies,
+    AccountCopy, CopiedValue, Copies, CopiesSeen, CopyKind, Cover, Covered, IdentityCopy, MaskedByHand,
+    Sheet, black_out, read_copies,
 };
 pub use field::comb_area;
 pub use fuse::{Fusion, FusionWeights, candidates, fuse, posterior, unnamed};

@@ -76,6 +76,17 @@ mod tests {
     }
 
     #[test]
+    fn every_finding_has_words() {
+        let schema = serde_json::to_value(schemars::schema_for!(crate::check::FindingCode)).expect("JSON");
+        let codes = schema["oneOf"].as_array().expect("codes").iter();
+        let codes: Vec<&str> = codes.map(|code| code["const"].as_str().expect("a code")).collect();
+        assert!(codes.len() > 30, "{codes:?}");
+        for code in codes {
+            assert!(JAPANESE.contains_key(&format!("finding_{code}")), "{code}");
+        }
+    }
+
+    #[test]
     fn what_scripts_and_pages_ask_for_is_there() {
         let scripts = super::super::assets::scripts();
         let asked = scripts.flat_map(|script| {

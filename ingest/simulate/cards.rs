@@ -5,17 +5,44 @@ use rand::Rng;
 
 use super::copies::{CARD_MM, Copy};
 use super::random;
+use crate::application_id::ApplicationId;
 use crate::geometry::RectMm;
 use crate::read::CopyKind;
 use crate::register::Household;
 
-/// Draws one of the cards and says which.
-pub(super) fn draw<R: Rng>(copy: &mut Copy<'_>, household: &Household, source: &mut R) -> CopyKind {
+/// What may be wrong with a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flaw {
+    Expired,
+    /// It is another person's.
+    Anothers,
+}
+
+impl Flaw {
+    /// One card in ten has each. It follows from the application alone: nothing else that is drawn changes.
+    pub fn of(application: ApplicationId) -> Option<Self> {
+        match random::source(0, &format!("flaw {application}")).random_range(0..10) {
+            0 => Some(Self::Expired),
+            1 => Some(Self::Anothers),
+            _ => None,
+        }
+    }
+}
+
+type Card<R> = fn(&mut Copy<'_>, &Household, bool, &mut R) -> CopyKind;
+
+/// Draws one of the cards of a household's head and says which.
+pub(super) fn draw<R: Rng>(
+    copy: &mut Copy<'_>,
+    household: &Household,
+    is_expired: bool,
+    source: &mut R,
+) -> CopyKind {
     use CopyKind::{InsuranceCard, Licence, NumberCardBack, NumberCardFront, PensionBook};
     let draw = random::weighted(
         source,
         &[
-            (number_card_back as fn(&mut Copy<'_>, &Household, &mut R) -> CopyKind, 0.35),
+            (number_card_back as Card<R>, 0.35),
             (notice_card, 0.10),
             (number_card_front, 0.10),
             (insurance_card, 0.15),
@@ -23,7 +50,7 @@ pub(super) fn draw<R: Rng>(copy: &mut Copy<'_>, household: &Household, source: &
             (licence, 0.20),
         ],
     );
-    let kind = draw(copy, household, source);
+    let kind = draw(copy, household, is_expired, source);
     debug_assert!(matches!(kind, InsuranceCard | Licence | NumberCardBack | NumberCardFront | PensionBook));
     kind
 }
@@ -46,7 +73,7 @@ fn some_digits(count: usize, source: &mut impl Rng) -> String {
     (0..count).map(|_| char::from(b'0' + source.random_range(0..10u8))).collect()
 }
 
-fn number_card_back<R: Rng>(copy: &mut Copy<'_>, household: &Household, source: &mut R) -> CopyKind {
+fn number_card_back<R: Rng>(copy: &mut Copy<'_>, household: &Household, _: bool, source: &mut R) -> CopyKind {
     copy.area(RectMm { x: 6.0, y: 18.0, w: 13.0, h: 12.0 }, 150);
     copy.text("個人番号", 30.0, 10.0, 2.4);
     let size = source.random_range(3.2..4.2);
@@ -58,7 +85,7 @@ fn number_card_back<R: Rng>(copy: &mut Copy<'_>, household: &Household, source: 
     CopyKind::NumberCardBack
 }
 
-fn notice_card<R: Rng>(copy: &mut Copy<'_>, household: &Household, source: &mut R) -> CopyKind {
+fn notice_card<R: Rng>(copy: &mut Copy<'_>, household: &Household, _: bool, source: &mut R) -> CopyKind {
     copy.text("通知カード", 4.0, 7.0, 3.6);
     copy.text("個人番号", 5.0, 14.0, 2.6);
     copy.number(&my_number(source), 20.0, 14.5, 4.4);
@@ -70,20 +97,25 @@ fn notice_card<R: Rng>(copy: &mut Copy<'_>, household: &Household, source: &mut 
     CopyKind::NumberCardBack
 }
 
-fn number_card_front<R: Rng>(copy: &mut Copy<'_>, household: &Household, _: &mut R) -> CopyKind {
+fn number_card_front<R: Rng>(
+    copy: &mut Copy<'_>,
+    household: &Household,
+    is_expired: bool,
+    _: &mut R,
+) -> CopyKind {
     copy.text("個人番号カード", 50.0, 6.0, 3.2);
     copy.text("氏名", 3.0, 10.0, 2.2);
     copy.text(&household.head_name, 11.0, 10.0, 3.4);
     copy.text("住所", 3.0, 17.0, 2.2);
     copy.text(&household.address, 11.0, 17.0, 2.4);
     copy.text(&format!("{}生", household.birth_date.replace('-', ".")), 30.0, 26.0, 2.6);
-    copy.text("2025年まで有効", 30.0, 33.0, 2.4);
+    copy.text(if is_expired { "2019年まで有効" } else { "2025年まで有効" }, 30.0, 33.0, 2.4);
     copy.area(RectMm { x: 4.0, y: 22.0, w: 22.0, h: 27.0 }, 168);
     copy.disc(15.0, 32.0, 5.5, 70);
     CopyKind::NumberCardFront
 }
 
-fn insurance_card<R: Rng>(copy: &mut Copy<'_>, household: &Household, source: &mut R) -> CopyKind {
+fn insurance_card<R: Rng>(copy: &mut Copy<'_>, household: &Household, _: bool, source: &mut R) -> CopyKind {
     copy.text("健康保険被保険者証", 4.0, 7.0, 3.4);
     let symbol = source.random_range(3..=8);
     let symbol = some_digits(symbol, source);
@@ -103,7 +135,7 @@ fn insurance_card<R: Rng>(copy: &mut Copy<'_>, household: &Household, source: &m
     CopyKind::InsuranceCard
 }
 
-fn pension_book<R: Rng>(copy: &mut Copy<'_>, household: &Household, source: &mut R) -> CopyKind {
+fn pension_book<R: Rng>(copy: &mut Copy<'_>, household: &Household, _: bool, source: &mut R) -> CopyKind {
     copy.text("年金手帳", 30.0, 8.0, 4.6);
     copy.text("基礎年金番号", 8.0, 18.0, 2.8);
     let number = format!("{}-{}", some_digits(4, source), some_digits(6, source));
@@ -115,14 +147,18 @@ fn pension_book<R: Rng>(copy: &mut Copy<'_>, household: &Household, source: &mut
     CopyKind::PensionBook
 }
 
-fn licence<R: Rng>(copy: &mut Copy<'_>, household: &Household, source: &mut R) -> CopyKind {
+fn licence<R: Rng>(copy: &mut Copy<'_>, household: &Household, is_expired: bool, source: &mut R) -> CopyKind {
     copy.text("氏名", 3.0, 6.0, 2.2);
     copy.text(&household.head_name, 11.0, 6.2, 3.6);
     copy.text(&format!("{}生", day(&household.birth_date)), 48.0, 6.0, 2.4);
     copy.text("住所", 3.0, 12.0, 2.2);
     copy.text(&household.address, 11.0, 12.0, 2.4);
     copy.area(RectMm { x: 0.0, y: 15.5, w: CARD_MM.0, h: 6.0 }, 205);
-    copy.text("2024年(令和06年)06月10日まで有効", 3.0, 19.6, 2.8);
+    let last_day = match is_expired {
+        true => "2019年(平成31年)04月10日まで有効",
+        false => "2024年(令和06年)06月10日まで有効",
+    };
+    copy.text(last_day, 3.0, 19.6, 2.8);
     copy.text("免許の", 3.0, 26.0, 2.0);
     copy.text("条件等", 3.0, 29.0, 2.0);
     copy.text("眼鏡等", 14.0, 27.5, 2.4);

@@ -6,13 +6,15 @@ use std::cell::Cell;
 use std::f64::consts::FRAC_PI_2;
 
 use rand::Rng;
+use rand::seq::IndexedRandom;
 use tiny_skia::PathBuilder;
 
 use super::applicant::Application;
 use super::bank::{self, Account, AccountKind};
-use super::cards;
+use super::cards::{self, Flaw};
 use super::fonts::Fonts;
 use super::ink::{Ink, Medium, Pen, rectangle};
+use super::names::{MEN, WOMEN};
 use super::random;
 use super::truth::CopyTruth;
 use crate::form::FormPage;
@@ -87,12 +89,20 @@ pub(super) fn glue(
         }
         copy.area(RectMm { x: 0.0, y: 0.0, w: size.0, h: size.1 }, gray);
         copy.frame(RectMm { x: 0.0, y: 0.0, w: size.0, h: size.1 }, 0.2);
+        let flaw = match enclosures {
+            Enclosures::Varied if is_card => Flaw::of(household.application_id),
+            Enclosures::Plain | Enclosures::Varied => None,
+        };
         let (kind, account) = match enclosures {
             Enclosures::Plain if is_card => {
                 draw_card(&mut copy, household);
                 (CopyKind::Licence, None)
             }
-            Enclosures::Varied if is_card => (cards::draw(&mut copy, household, source), None),
+            Enclosures::Varied if is_card => {
+                let another = (flaw == Some(Flaw::Anothers)).then(|| another_of_the_family(household));
+                let of = another.as_ref().unwrap_or(household);
+                (cards::draw(&mut copy, of, flaw == Some(Flaw::Expired), source), None)
+            }
             Enclosures::Varied if source.random_bool(OTHER_ACCOUNT) => {
                 let other = bank::account(source);
                 draw_passbook(&mut copy, household, &other, &application.holder_kana);
@@ -103,10 +113,31 @@ pub(super) fn glue(
                 (CopyKind::Passbook, None)
             }
         };
-        let truth = CopyTruth { kind, numbers: copy.numbers, another_account: account };
+        let truth = CopyTruth {
+            kind,
+            numbers: copy.numbers,
+            another_account: account,
+            expired: flaw == Some(Flaw::Expired)
+                && matches!(kind, CopyKind::Licence | CopyKind::NumberCardFront),
+            anothers: flaw == Some(Flaw::Anothers) && kind.is_of_identity(),
+        };
         truths.extend(Some(truth).filter(|_| enclosures == Enclosures::Varied));
     }
     (inks, truths)
+}
+
+/// Somebody with the family name of the household's head, and a given name without a letter of the head's.
+fn another_of_the_family(household: &Household) -> Household {
+    let mut source = random::source(0, &format!("another {}", household.application_id));
+    let (family, given) = household.head_name.split_once('\u{3000}').unwrap_or((&household.head_name, ""));
+    let others: Vec<&str> = [MEN, WOMEN]
+        .as_flattened()
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| !name.chars().any(|letter| given.contains(letter)))
+        .collect();
+    let other = others.choose(&mut source).copied().unwrap_or_default();
+    Household { head_name: format!("{family}\u{3000}{other}"), ..household.clone() }
 }
 
 fn draw_card(copy: &mut Copy<'_>, household: &Household) {

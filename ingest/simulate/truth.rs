@@ -52,6 +52,11 @@ pub struct CopyTruth {
     /// The number to pay to that it shows, where it is of another account than the form's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub another_account: Option<String>,
+    /// Whether a proof of identity had expired, or is of somebody else than the head of the household.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub expired: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anothers: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

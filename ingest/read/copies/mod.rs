@@ -2,15 +2,17 @@
 //! out, and what they say of an account comes out as evidence.
 //!
 //! Copies lie on the form's page for them, or on loose pages. Other pages are not looked at. Nothing of
-//! what is read leaves this module but kinds, counts and the account.
+//! what is read leaves this module but kinds, counts, the account, and whether a proof of identity holds.
 
 mod account;
+mod identity;
 mod kind;
 mod lines;
 mod mask;
 mod sensitive;
 
 pub use account::{AccountCopy, CopiedValue};
+pub use identity::IdentityCopy;
 pub use kind::CopyKind;
 pub use mask::{Cover, Covered, black_out};
 pub(crate) use sensitive::holds_my_number;
@@ -89,6 +91,9 @@ pub struct CopiesSeen {
     pub hidden: u32,
     /// What a passbook or a cash card says; none where there is no copy of one.
     pub account: Option<AccountCopy>,
+    /// What a proof of identity says of itself; none where there is no copy of one.
+    #[serde(default)]
+    pub identity: Option<IdentityCopy>,
     /// What a person left black who looked at what could not be read; none while nobody has.
     #[serde(default)]
     pub by_hand: Option<MaskedByHand>,
@@ -123,12 +128,14 @@ pub struct Copies {
     pub black: Vec<Covered>,
 }
 
-/// Reads the copies on a page. `symbols` are those found on it. Without line models nothing can be
-/// read, and what looks like a copy is blacked out.
+/// Reads the copies on a page. `symbols` are those found on it, `head` is the name of the household's head
+/// where the page's application is in the register. Without line models nothing can be read, and what looks
+/// like a copy is blacked out.
 pub fn read_copies(
     page: &GrayImage,
     sheet: Sheet<'_>,
     symbols: &[Symbol],
+    head: Option<&str>,
     readers: &Readers,
 ) -> Result<Copies, ReadError> {
     let mut surface = Surface::of(page, sheet, symbols);
@@ -145,7 +152,7 @@ pub fn read_copies(
         {
             surface.of = SheetKind::SpoiltForm;
         }
-        copies.take(&found, &read, &surface, readers.banks());
+        copies.take(&found, &read, &surface, head, readers.banks());
     }
     Ok(copies)
 }
@@ -391,7 +398,14 @@ impl Copies {
     }
 
     /// Takes what was found and read in one region.
-    fn take(&mut self, found: &Found, lines: &[Line], surface: &Surface, banks: Option<&BankTable>) {
+    fn take(
+        &mut self,
+        found: &Found,
+        lines: &[Line],
+        surface: &Surface,
+        head: Option<&str>,
+        banks: Option<&BankTable>,
+    ) {
         let rows = rows(lines);
         let texts: Vec<String> = rows.iter().map(Row::text).collect();
         let kind = kind::kind(&texts.iter().map(String::as_str).collect::<Vec<_>>());
@@ -444,6 +458,13 @@ impl Copies {
         if kind.is_some_and(CopyKind::is_of_account) && self.seen.account.is_none() {
             let print = |line: &Line| Print::new(&line.text, line.least, &line.place);
             self.seen.account = Some(account::account(&lines.iter().map(print).collect::<Vec<_>>(), banks));
+        }
+        if kind.is_some_and(CopyKind::is_of_identity) && self.seen.identity.is_none() {
+            let rows: Vec<Vec<(&str, f64)>> = rows
+                .iter()
+                .map(|row| row.lines.iter().map(|line| (line.text.as_str(), line.least)).collect())
+                .collect();
+            self.seen.identity = Some(identity::identity(&rows, head));
         }
         if has_copy {
             self.seen.kinds.push(kind);
