@@ -352,6 +352,16 @@ impl Row<'_> {
         let texts: Vec<&str> = self.lines.iter().map(|line| line.text.trim()).collect();
         texts.join(" ")
     }
+
+    /// Its lines, and what lies between them: digits that a stamp lies over are found as no line.
+    fn areas(&self) -> Vec<[PointMm; 4]> {
+        let lines: Vec<_> = self.lines.iter().map(|line| line.place.corners(BLACK_MARGIN_MM)).collect();
+        let gaps = lines.windows(2).map(|pair| {
+            let [[_, top_left, bottom_left, _], [top_right, _, _, bottom_right]] = [pair[0], pair[1]];
+            [top_left, top_right, bottom_right, bottom_left]
+        });
+        gaps.chain(lines.iter().copied()).collect()
+    }
 }
 
 /// Lines of one copy as rows, from top to bottom.
@@ -419,16 +429,16 @@ impl Copies {
                     sensitive::sensitivity(text, kind, legibility(row.lines.iter().copied()))
                 }
             };
-            let (cover, gone): (Cover, Vec<&Line>) = match sensitivity {
+            let (cover, gone): (Cover, Vec<[PointMm; 4]>) = match sensitivity {
                 Some(Sensitivity::Certain) => {
                     number_found = true;
-                    (Cover::Number, row.lines.clone())
+                    (Cover::Number, row.areas())
                 }
-                Some(Sensitivity::Possible) => (Cover::Doubt, row.lines.clone()),
+                Some(Sensitivity::Possible) => (Cover::Doubt, row.areas()),
                 None if surface.of == SheetKind::SpoiltForm => continue,
                 None => {
-                    let unread = row.lines.iter().copied().filter(|line| line.may_be_unread_digits());
-                    (Cover::Doubt, unread.collect())
+                    let unread = row.lines.iter().filter(|line| line.may_be_unread_digits());
+                    (Cover::Doubt, unread.map(|line| line.place.corners(BLACK_MARGIN_MM)).collect())
                 }
             };
             let count = match cover {
@@ -436,8 +446,8 @@ impl Copies {
                 Cover::Doubt | Cover::Untold => &mut self.seen.doubtful,
             };
             *count += u32::from(!gone.is_empty());
-            for line in gone {
-                self.black(cover, line.place.corners(BLACK_MARGIN_MM), &surface.map);
+            for corners in gone {
+                self.black(cover, corners, &surface.map);
             }
         }
         let kind = match kind {
