@@ -23,7 +23,6 @@ pub fn settle(case: &Case<'_>, rules: &Rules<'_>) -> Verdict {
     let circumstances = Circumstances {
         household: case.household.cloned(),
         duplicate: case.duplicate,
-        issue: case.record.issue,
         received_at: case.record.captured_at,
     };
     let (of_values, account) = check::check_values(&standing.values, &circumstances, rules);

@@ -8,6 +8,7 @@ use super::values::{Content, Values};
 use super::{DECLINED, Defect, Finding, FindingCode, Rules, Severity};
 use crate::export::PartyName;
 use crate::kana::ZenginName;
+use crate::read::FieldReading;
 use crate::register::Household;
 
 /// Names of standard fields.
@@ -63,9 +64,16 @@ pub(super) fn date(values: &Values, received_on: NaiveDate, rules: &Rules<'_>) -
     }
 }
 
-/// The date of application as it was written, plausible or not; none where there is none.
-pub(super) fn applied_on(values: &Values) -> Option<NaiveDate> {
-    values.value(APPLICATION_DATE).and_then(date_of)
+/// The date of application; none where anything is wrong with it.
+pub(super) fn applied_on(values: &Values, received_on: NaiveDate, rules: &Rules<'_>) -> Option<NaiveDate> {
+    let written = values.value(APPLICATION_DATE).and_then(date_of);
+    written.filter(|_| date(values, received_on, rules).is_none())
+}
+
+/// Whether what was read as the date of application is no day of the calendar.
+pub fn is_no_day(reading: &FieldReading) -> bool {
+    reading.field == APPLICATION_DATE
+        && reading.value.as_deref().is_some_and(|written| date_of(written).is_none())
 }
 
 /// Year of Reiwa, month and day, two digits each; or eight digits with the year of our era.

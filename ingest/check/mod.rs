@@ -24,13 +24,13 @@ pub use account::{
 pub(crate) use copies::blacked_out;
 pub use finding::{Defect, Finding, FindingCode, Severity};
 pub use holder::{HolderCase, compare};
-pub use household::{ALIASES, APPLICATION_DATE, HOLDER, SIGNATURE};
+pub use household::{ALIASES, APPLICATION_DATE, HOLDER, SIGNATURE, is_no_day};
 pub use pages::{assigned_by_hand, sides_disagree, taken_over};
 pub use second_evidence::{Comparison, compare_with_copy, copy_differs};
 pub use values::{Content, Values};
 
 use crate::form::Form;
-use crate::identify::{Identity, Issue};
+use crate::identify::Identity;
 use crate::read::{CopiesSeen, FieldReading};
 use crate::reference::BankTable;
 use crate::register::Household;
@@ -65,8 +65,6 @@ pub struct Circumstances {
     /// None where the application is not in the register.
     pub household: Option<Household>,
     pub duplicate: bool,
-    /// Of the form that came; none where it does not say so.
-    pub issue: Option<Issue>,
     pub received_at: DateTime<Utc>,
 }
 
@@ -82,8 +80,7 @@ pub fn check_capture(
     findings.extend(pages::pages(form, pages));
     let values = Values::of_readings(readings);
     let received_on = received_on(circumstances);
-    let applied_on =
-        household::applied_on(&values).filter(|date| (rules.first_day..=received_on).contains(date));
+    let applied_on = household::applied_on(&values, received_on, rules);
     findings.extend(copies::copies(form, pages, applied_on));
     findings.extend(check_values(&values, circumstances, rules).0);
     let copy = pages.iter().find_map(|page| page.copies?.account.as_ref());
@@ -110,14 +107,6 @@ pub fn check_circumstances(circumstances: &Circumstances) -> Vec<Finding> {
             "同じ申請番号の申請書が既に届いています",
         );
         findings.push(finding.of_defect(Defect::D16));
-    }
-    if let Some(letter) = circumstances.issue.and_then(Issue::letter) {
-        findings.push(Finding::new(
-            FindingCode::SentAgain,
-            Severity::Info,
-            format!("the form that went with letter {letter} has come"),
-            format!("不備通知(第{letter}回)に同封した再提出用の申請書です"),
-        ));
     }
     findings
 }
@@ -182,7 +171,6 @@ mod tests {
         let circumstances = Circumstances {
             household: None,
             duplicate: false,
-            issue: None,
             received_at: DateTime::from_timestamp(1_592_000_000, 0).expect("a time"),
         };
         let first_day = NaiveDate::from_ymd_opt(2020, 4, 27).expect("a date");

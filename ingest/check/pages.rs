@@ -3,9 +3,20 @@
 use super::{CheckedPage, Defect, Finding, FindingCode, Severity};
 use crate::application_id::ApplicationId;
 use crate::form::Form;
+use crate::identify::Issue;
 
 pub(super) fn pages(form: &Form, pages: &[CheckedPage<'_>]) -> Vec<Finding> {
     let mut findings = Vec::new();
+    // What is taken over from earlier captures is older than the form that came.
+    let issue = pages.iter().filter_map(|page| page.identity.issue).max();
+    if let Some(letter) = issue.and_then(Issue::letter) {
+        findings.push(Finding::new(
+            FindingCode::SentAgain,
+            Severity::Info,
+            format!("the form that went with letter {letter} has come"),
+            format!("不備通知(第{letter}回)に同封した再提出用の申請書です"),
+        ));
+    }
     for page in &form.pages {
         let number = page.number;
         if !pages.iter().any(|checked| checked.identity.page == number) {

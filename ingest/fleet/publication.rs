@@ -9,7 +9,7 @@ use super::work::{StoredPage, WorkError, Worker, identity};
 use crate::application_id::ApplicationId;
 use crate::check::{self, Circumstances};
 use crate::form::Form;
-use crate::identify::{Identification, Issue, UnassignedReason};
+use crate::identify::{Identification, UnassignedReason};
 use crate::publish::{
     CaptureFacts, CapturedPage, Group, Provenance, Record, build_record, facing_application,
 };
@@ -81,7 +81,6 @@ impl Worker {
                 }
             };
             let own: Vec<CapturedPage> = others.into_iter().chain(own).collect();
-            let issue = own.iter().find_map(|page| page.identity.issue);
             let form = self.forms.find(&group.form, &group.version).ok_or(StoreError::Refused(
                 "a page was identified by a form that this worker does not have",
             ))?;
@@ -92,11 +91,10 @@ impl Worker {
                 station: scan.station.clone(),
                 batch: scan.batch.clone(),
                 captured_at,
-                taken_over: state.map_or(Vec::new(), |state| taken_over(state, id, &own, issue)),
+                taken_over: state.map_or(Vec::new(), |state| taken_over(state, id, &own)),
                 circumstances: Circumstances {
                     household: households.get(&group.application_id).cloned(),
                     duplicate,
-                    issue,
                     received_at: captured_at,
                 },
                 provenance: self.provenance(form, &scoring),
@@ -219,13 +217,9 @@ fn capture_to_complete<'a>(
 
 /// What a form that was sent again lacks, of the captures before it, the newest first: a letter asks for the
 /// page in question, and for no other.
-fn taken_over(
-    state: &ApplicationState,
-    id: CaptureId,
-    own: &[CapturedPage],
-    issue: Option<Issue>,
-) -> Vec<CapturedPage> {
+fn taken_over(state: &ApplicationState, id: CaptureId, own: &[CapturedPage]) -> Vec<CapturedPage> {
     let Some(first) = own.first().map(|page| &page.identity) else { return Vec::new() };
+    let issue = own.iter().find_map(|page| page.identity.issue);
     let Some(issue) = issue.filter(|issue| issue.letter().is_some()) else { return Vec::new() };
     let before: Vec<&CaptureState> = state.captures.iter().take_while(|capture| capture.id != id).collect();
     let mut taken: Vec<CapturedPage> = Vec::new();

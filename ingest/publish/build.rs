@@ -68,6 +68,7 @@ pub fn build_record(
 ) -> Option<Record> {
     pages.sort_by_key(|page| page.identity.page);
     let source = source(pages.first()?, &pages, &facts);
+    let issue = pages.iter().find_map(|page| page.identity.issue);
     pages.extend(facts.taken_over.drain(..).map(|mut page| {
         page.findings.push(check::taken_over(page.identity.page));
         page
@@ -108,7 +109,7 @@ pub fn build_record(
         application_id: facts.application_id,
         capture_id: facts.capture_id,
         form: FormVersion { id: form.id.clone(), version: form.version.clone() },
-        issue: facts.circumstances.issue,
+        issue,
         source,
         captured_at: facts.captured_at,
         pages: pages.iter().map(record_page).collect(),

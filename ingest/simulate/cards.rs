@@ -29,15 +29,15 @@ impl Flaw {
     }
 }
 
-type Card<R> = fn(&mut Copy<'_>, &Household, bool, &mut R) -> CopyKind;
+/// Whether the card of this household's head was valid until a day long gone.
+fn is_expired(household: &Household) -> bool {
+    Flaw::of(household.application_id) == Some(Flaw::Expired)
+}
+
+type Card<R> = fn(&mut Copy<'_>, &Household, &mut R) -> CopyKind;
 
 /// Draws one of the cards of a household's head and says which.
-pub(super) fn draw<R: Rng>(
-    copy: &mut Copy<'_>,
-    household: &Household,
-    is_expired: bool,
-    source: &mut R,
-) -> CopyKind {
+pub(super) fn draw<R: Rng>(copy: &mut Copy<'_>, household: &Household, source: &mut R) -> CopyKind {
     use CopyKind::{InsuranceCard, Licence, NumberCardBack, NumberCardFront, PensionBook};
     let draw = random::weighted(
         source,
@@ -50,7 +50,7 @@ pub(super) fn draw<R: Rng>(
             (licence, 0.20),
         ],
     );
-    let kind = draw(copy, household, is_expired, source);
+    let kind = draw(copy, household, source);
     debug_assert!(matches!(kind, InsuranceCard | Licence | NumberCardBack | NumberCardFront | PensionBook));
     kind
 }
@@ -73,7 +73,7 @@ fn some_digits(count: usize, source: &mut impl Rng) -> String {
     (0..count).map(|_| char::from(b'0' + source.random_range(0..10u8))).collect()
 }
 
-fn number_card_back<R: Rng>(copy: &mut Copy<'_>, household: &Household, _: bool, source: &mut R) -> CopyKind {
+fn number_card_back<R: Rng>(copy: &mut Copy<'_>, household: &Household, source: &mut R) -> CopyKind {
     copy.area(RectMm { x: 6.0, y: 18.0, w: 13.0, h: 12.0 }, 150);
     copy.text("個人番号", 30.0, 10.0, 2.4);
     let size = source.random_range(3.2..4.2);
@@ -85,7 +85,7 @@ fn number_card_back<R: Rng>(copy: &mut Copy<'_>, household: &Household, _: bool,
     CopyKind::NumberCardBack
 }
 
-fn notice_card<R: Rng>(copy: &mut Copy<'_>, household: &Household, _: bool, source: &mut R) -> CopyKind {
+fn notice_card<R: Rng>(copy: &mut Copy<'_>, household: &Household, source: &mut R) -> CopyKind {
     copy.text("通知カード", 4.0, 7.0, 3.6);
     copy.text("個人番号", 5.0, 14.0, 2.6);
     copy.number(&my_number(source), 20.0, 14.5, 4.4);
@@ -97,25 +97,20 @@ fn notice_card<R: Rng>(copy: &mut Copy<'_>, household: &Household, _: bool, sour
     CopyKind::NumberCardBack
 }
 
-fn number_card_front<R: Rng>(
-    copy: &mut Copy<'_>,
-    household: &Household,
-    is_expired: bool,
-    _: &mut R,
-) -> CopyKind {
+fn number_card_front<R: Rng>(copy: &mut Copy<'_>, household: &Household, _: &mut R) -> CopyKind {
     copy.text("個人番号カード", 50.0, 6.0, 3.2);
     copy.text("氏名", 3.0, 10.0, 2.2);
     copy.text(&household.head_name, 11.0, 10.0, 3.4);
     copy.text("住所", 3.0, 17.0, 2.2);
     copy.text(&household.address, 11.0, 17.0, 2.4);
     copy.text(&format!("{}生", household.birth_date.replace('-', ".")), 30.0, 26.0, 2.6);
-    copy.text(if is_expired { "2019年まで有効" } else { "2025年まで有効" }, 30.0, 33.0, 2.4);
+    copy.text(if is_expired(household) { "2019年まで有効" } else { "2025年まで有効" }, 30.0, 33.0, 2.4);
     copy.area(RectMm { x: 4.0, y: 22.0, w: 22.0, h: 27.0 }, 168);
     copy.disc(15.0, 32.0, 5.5, 70);
     CopyKind::NumberCardFront
 }
 
-fn insurance_card<R: Rng>(copy: &mut Copy<'_>, household: &Household, _: bool, source: &mut R) -> CopyKind {
+fn insurance_card<R: Rng>(copy: &mut Copy<'_>, household: &Household, source: &mut R) -> CopyKind {
     copy.text("健康保険被保険者証", 4.0, 7.0, 3.4);
     let symbol = source.random_range(3..=8);
     let symbol = some_digits(symbol, source);
@@ -135,7 +130,7 @@ fn insurance_card<R: Rng>(copy: &mut Copy<'_>, household: &Household, _: bool, s
     CopyKind::InsuranceCard
 }
 
-fn pension_book<R: Rng>(copy: &mut Copy<'_>, household: &Household, _: bool, source: &mut R) -> CopyKind {
+fn pension_book<R: Rng>(copy: &mut Copy<'_>, household: &Household, source: &mut R) -> CopyKind {
     copy.text("年金手帳", 30.0, 8.0, 4.6);
     copy.text("基礎年金番号", 8.0, 18.0, 2.8);
     let number = format!("{}-{}", some_digits(4, source), some_digits(6, source));
@@ -147,14 +142,14 @@ fn pension_book<R: Rng>(copy: &mut Copy<'_>, household: &Household, _: bool, sou
     CopyKind::PensionBook
 }
 
-fn licence<R: Rng>(copy: &mut Copy<'_>, household: &Household, is_expired: bool, source: &mut R) -> CopyKind {
+fn licence<R: Rng>(copy: &mut Copy<'_>, household: &Household, source: &mut R) -> CopyKind {
     copy.text("氏名", 3.0, 6.0, 2.2);
     copy.text(&household.head_name, 11.0, 6.2, 3.6);
     copy.text(&format!("{}生", day(&household.birth_date)), 48.0, 6.0, 2.4);
     copy.text("住所", 3.0, 12.0, 2.2);
     copy.text(&household.address, 11.0, 12.0, 2.4);
     copy.area(RectMm { x: 0.0, y: 15.5, w: CARD_MM.0, h: 6.0 }, 205);
-    let last_day = match is_expired {
+    let last_day = match is_expired(household) {
         true => "2019年(平成31年)04月10日まで有効",
         false => "2024年(令和06年)06月10日まで有効",
     };

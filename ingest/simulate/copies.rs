@@ -101,7 +101,7 @@ pub(super) fn glue(
             Enclosures::Varied if is_card => {
                 let another = (flaw == Some(Flaw::Anothers)).then(|| another_of_the_family(household));
                 let of = another.as_ref().unwrap_or(household);
-                (cards::draw(&mut copy, of, flaw == Some(Flaw::Expired), source), None)
+                (cards::draw(&mut copy, of, source), None)
             }
             Enclosures::Varied if source.random_bool(OTHER_ACCOUNT) => {
                 let other = bank::account(source);
