@@ -62,11 +62,6 @@ impl Paths {
         self.vendor.join("libpdfium.so")
     }
 
-    /// The model that reads the lines of forms.
-    pub fn line_model(&self) -> PathBuf {
-        self.vendor.join("PP-OCRv6_rec_small.onnx")
-    }
-
     /// ONNX Runtime's shared library, which runs line models.
     pub fn onnx_runtime(&self) -> PathBuf {
         self.vendor.join("libonnxruntime.so.1.32.0")

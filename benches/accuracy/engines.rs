@@ -16,6 +16,9 @@ use uketsuke::settings::Settings;
 /// The resolution of the crops.
 const DPI: i32 = 300;
 
+/// PP-OCRv6 small as it was published, below `paths.vendor` (`scripts/setup --published-lines`).
+const PUBLISHED_LINES: &str = "PP-OCRv6_rec_small.onnx";
+
 /// The height of PP-OCR's input, and the least width of it, in pixels.
 const LINE_HEIGHT: u32 = 48;
 const LEAST_WIDTH: u32 = 48;
@@ -33,7 +36,7 @@ pub trait Engine {
 
 /// All that the chain is held against.
 pub fn all(settings: &Settings) -> anyhow::Result<Vec<Box<dyn Engine>>> {
-    let line_model = settings.paths.line_model();
+    let line_model = settings.paths.vendor.join(PUBLISHED_LINES);
     Ok(vec![
         Box::new(TesseractLine::start("Tesseract 5 jpn", "jpn", None)?),
         Box::new(TesseractLine::start("Tesseract 5 eng", "eng", None)?),

@@ -7,6 +7,7 @@ use rten::{Model, RunOptions, ThreadPool};
 use rten_tensor::NdTensor;
 use rten_tensor::prelude::*;
 
+use super::fuse::with_next;
 use super::tile::{self, Tile};
 use super::{ALTERNATIVES, Alternative, CellState, CharacterReading, LEAST_ALTERNATIVE, ReadError};
 
@@ -111,20 +112,21 @@ impl CellModel {
         let best = ranked.first().map_or(0.0, |first| first.1);
         let other = NO_CHARACTER.iter().map(|&(name, state)| (of(name), state));
         let other = other.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, CellState::StruckOut));
-        let likely = |(value, posterior): &(&str, f32)| {
-            let posterior = f64::from(*posterior);
-            Some(Alternative { value: (*value).to_owned(), confidence: posterior })
-                .filter(|_| posterior >= LEAST_ALTERNATIVE)
+        let alternative = |&(value, posterior): &(&str, f32)| Alternative {
+            value: value.to_owned(),
+            confidence: posterior.into(),
         };
         if of(BLANK) > best.max(other.0) {
-            let alternatives = ranked.iter().take(ALTERNATIVES).filter_map(likely).collect();
+            let likely = ranked.iter().filter(|(_, posterior)| f64::from(*posterior) >= LEAST_ALTERNATIVE);
+            let alternatives = likely.take(ALTERNATIVES).map(alternative).collect();
             return CharacterReading { alternatives, ..blank(of(BLANK)) };
         }
+        let rivals = ranked.iter().skip(1).map(alternative).collect();
         CharacterReading {
             value: ranked.first().map_or_else(String::new, |(value, _)| (*value).to_owned()),
             state: if other.0 > best.max(LEAST_IRREGULAR) { other.1 } else { CellState::Written },
             confidence: best.into(),
-            alternatives: ranked.iter().skip(1).take(ALTERNATIVES).filter_map(likely).collect(),
+            alternatives: with_next(rivals),
         }
     }
 }

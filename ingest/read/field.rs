@@ -15,7 +15,10 @@ use super::mark::{self, BoxInk, Marked};
 use super::names::{self, Names};
 use super::register_support;
 use super::tesseract::Tesseract;
-use super::{CellState, CharacterReading, Evidence, EvidenceSource, FieldReading, InkState, ReadError};
+use super::{
+    CellState, CharacterReading, Evidence, EvidenceSource, FieldReading, InkState, LEAST_ALTERNATIVE,
+    ReadError,
+};
 use crate::form::{Field, FieldKind, FormPage, MarkOption, Printed};
 use crate::geometry::{Affine, PointMm, RectMm};
 use crate::kana::{ZenginName, large};
@@ -211,7 +214,14 @@ pub(super) fn comb(field: &Field, read: CombReading, context: &CombContext<'_>) 
     };
     // Nothing written has nothing to say.
     let evidence = if content.state == InkState::Blank { Vec::new() } else { evidence };
-    reading(field, Content { evidence, ..content })
+    let characters = content.characters.into_iter().map(with_likely_alternatives).collect();
+    reading(field, Content { evidence, characters, ..content })
+}
+
+/// As people are shown it.
+fn with_likely_alternatives(mut character: CharacterReading) -> CharacterReading {
+    character.alternatives.retain(|other| other.confidence >= LEAST_ALTERNATIVE);
+    character
 }
 
 /// What the cell model reads in a box of a digit, where the strokes do not say that more is in it: it

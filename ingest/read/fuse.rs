@@ -96,12 +96,16 @@ pub(super) fn ranked(mut posteriors: Vec<(String, f64)>, state: CellState) -> Ch
     posteriors.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     let mut posteriors = posteriors.into_iter();
     let (value, confidence) = posteriors.next().unwrap_or_default();
-    let alternatives = posteriors
-        .take(ALTERNATIVES)
-        .filter(|(_, confidence)| *confidence >= LEAST_ALTERNATIVE)
-        .map(|(value, confidence)| Alternative { value, confidence })
-        .collect();
-    CharacterReading { value, state, confidence, alternatives }
+    let rivals = posteriors.map(|(value, confidence)| Alternative { value, confidence }).collect();
+    CharacterReading { value, state, confidence, alternatives: with_next(rivals) }
+}
+
+/// Of the other characters, the likeliest first, those that are likely enough to be given, and the next one
+/// however unlikely.
+pub(super) fn with_next(mut rivals: Vec<Alternative>) -> Vec<Alternative> {
+    let likely = rivals.iter().take_while(|rival| rival.confidence >= LEAST_ALTERNATIVE).count();
+    rivals.truncate(likely.clamp(1, ALTERNATIVES));
+    rivals
 }
 
 #[cfg(test)]
@@ -129,6 +133,13 @@ mod tests {
         assert!(fused.confidence > 0.98);
         let sum: f64 = candidates(&fused).map(|(_, posterior)| posterior).sum();
         assert!((sum - 1.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn the_next_character_is_named_however_unlikely_it_is() {
+        let sure = reading(&[("1", 1e-6), ("4", 0.999_99), ("9", 9e-6)]);
+        let named: Vec<&str> = sure.alternatives.iter().map(|other| other.value.as_str()).collect();
+        assert_eq!((sure.value.as_str(), named), ("4", vec!["9"]));
     }
 
     /// As a model of katakana is before hiragana.

@@ -55,7 +55,8 @@ use crate::page::{self, Registration};
 use crate::pipeline::KnownApplication;
 use crate::settings;
 
-/// How many further readings of a character are given, and how likely one must be.
+/// How many further readings of a character are given, and how likely one must be. What a reader by itself says
+/// names the next character however unlikely, since how far it lies behind is what tells a doubt.
 const ALTERNATIVES: usize = 4;
 pub(crate) const LEAST_ALTERNATIVE: f64 = 0.001;
 
@@ -101,7 +102,7 @@ pub fn read_page(
     let baseline = mark::baseline(marks.iter().flatten());
     let (line_model, of_combs, mut tesseract) = match readers.lines.as_mut().filter(|_| settings.line_models)
     {
-        Some(LineReaders { model, combs, tesseract, .. }) => (Some(&*model), Some(&*combs), Some(tesseract)),
+        Some(LineReaders { model, combs, tesseract }) => (Some(&*model), Some(&*combs), Some(tesseract)),
         None => (None, None, None),
     };
     // What the line model says of lines that name a bank or a branch.

@@ -23,7 +23,7 @@ use crate::settings::Settings;
 /// The models, below `paths.models`.
 const DIGITS: &str = "digits.onnx";
 const KATAKANA: &str = "katakana.onnx";
-const COPIED_LINES: &str = "lines.onnx";
+const LINES: &str = "lines.onnx";
 
 /// The names of persons, below `paths.models`.
 const NAMES: &str = "lexicon/names.tsv";
@@ -65,11 +65,8 @@ pub struct Readers {
 }
 
 pub(super) struct LineReaders {
-    /// Of the lines of forms.
     pub model: LineModel,
     pub combs: CombReaders,
-    /// Of print on copies; none where the settings have them off.
-    pub copies: Option<LineModel>,
     pub tesseract: Tesseract,
 }
 
@@ -104,7 +101,7 @@ impl CombReaders {
 }
 
 impl Readers {
-    /// Loads the cell models and, where `read.line_models` is on, the line models and Tesseract; the table
+    /// Loads the cell models and, where `read.line_models` is on, the line model and Tesseract; the table
     /// of banks where there is one. Some 0.25 s and 160 MiB.
     pub fn load(settings: &Settings) -> Result<Self, ReadError> {
         let threads = Arc::new(ThreadPool::with_num_threads(1));
@@ -113,14 +110,10 @@ impl Readers {
         let digits = CellModel::load(&own(DIGITS), &threads)?;
         let katakana = CellModel::load(&own(KATAKANA), &threads)?;
         let lines = if settings.read.line_models {
-            let path = settings.paths.line_model();
-            let library = settings.paths.onnx_runtime();
-            let model = LineModel::load(&path, &library)?;
-            paths.push(path);
-            let copies =
-                settings.read.copies.then(|| LineModel::load(&own(COPIED_LINES), &library)).transpose()?;
+            let model = LineModel::load(&own(LINES), &settings.paths.onnx_runtime())?;
+            paths.push(own(LINES));
             let combs = CombReaders::of(&model);
-            Some(LineReaders { model, combs, copies, tesseract: Tesseract::start(LANGUAGE)? })
+            Some(LineReaders { model, combs, tesseract: Tesseract::start(LANGUAGE)? })
         } else {
             None
         };

@@ -15,10 +15,6 @@ const LEAST_PROBABILITY: f64 = 1e-6;
 /// Above these log odds a cell model's digit is as good as any other.
 const SURE_LOG_ODDS: f64 = 8.0;
 
-/// What is assumed of the next character where a reading names none: those below [`LEAST_ALTERNATIVE`] are not kept,
-/// and most lie far below.
-const UNNAMED_RIVAL: f64 = LEAST_ALTERNATIVE / 10.0;
-
 /// The features of a reading; as many, and in the order, as [`feature_names`] says for `kind`.
 pub fn features(kind: FieldKind, reading: &FieldReading, page: &PageFacts) -> Vec<f64> {
     named(kind, reading, page).into_iter().map(|(_, value)| value).collect()
@@ -178,7 +174,8 @@ fn of_readers_of_cells(reading: &FieldReading) -> Named {
     let [second_lead, _] = indicated(line.iter().filter_map(lead).min_by(f64::total_cmp));
     let [lead_of_both, _] = indicated(leads_of_both.min_by(f64::total_cmp));
     let rivalled = |cells: &[CharacterReading]| {
-        cells.iter().filter(|cell| lead(cell).is_some() && !cell.alternatives.is_empty()).count() as f64
+        cells.iter().filter(|cell| !cell.value.is_empty() && likely_rivals(cell).next().is_some()).count()
+            as f64
     };
     vec![
         ("first_reader_smallest", first),
@@ -196,13 +193,14 @@ fn of_readers_of_cells(reading: &FieldReading) -> Named {
 /// [`CharacterReading::confidence`] it is not lessened where a reader takes for possible that no character stands
 /// there, which makes no wrong value.
 fn lead(cell: &CharacterReading) -> Option<f64> {
-    let rival = cell.alternatives.first().map_or(UNNAMED_RIVAL, |rival| rival.confidence);
-    (!cell.value.is_empty()).then(|| (clamped(cell.confidence) / rival.max(UNNAMED_RIVAL)).ln())
+    let rival = cell.alternatives.first().map_or(LEAST_PROBABILITY, |rival| clamped(rival.confidence));
+    (!cell.value.is_empty()).then(|| (clamped(cell.confidence) / rival).ln())
 }
 
-/// Whether one of these digits is named as what a box may hold instead.
-fn is_rivalled(cell: &CharacterReading, digits: &str) -> bool {
-    cell.alternatives.iter().any(|rival| digits.contains(&rival.value))
+/// What a box may well hold instead.
+fn likely_rivals(cell: &CharacterReading) -> impl Iterator<Item = &str> {
+    let likely = cell.alternatives.iter().filter(|rival| rival.confidence >= LEAST_ALTERNATIVE);
+    likely.map(|rival| rival.value.as_str())
 }
 
 /// How sure the readers are of the digits that are most taken for each other: a 4 for a 9, at its
@@ -210,7 +208,7 @@ fn is_rivalled(cell: &CharacterReading, digits: &str) -> bool {
 fn of_look_alikes(reading: &FieldReading) -> Named {
     let cells = characters_of(reading, EvidenceSource::CellModel);
     let line = characters_of(reading, EvidenceSource::LineModel);
-    let unrivalled = -UNNAMED_RIVAL.ln();
+    let unrivalled = -LEAST_PROBABILITY.ln();
     let alike = |digits: &'static str| {
         let is_one = move |cell: &CharacterReading| !cell.value.is_empty() && digits.contains(&cell.value);
         cells.iter().enumerate().filter(move |(_, cell)| is_one(cell))
@@ -222,6 +220,7 @@ fn of_look_alikes(reading: &FieldReading) -> Named {
         Some(lead(cell)? + seconds)
     };
     let least_lead = |digits| alike(digits).filter_map(lead_of_both).fold(2.0 * unrivalled, f64::min);
+    let four_or_nine = alike("49").any(|(_, cell)| likely_rivals(cell).any(|rival| "49".contains(rival)));
     vec![
         ("smallest_4_or_9", smallest("49")),
         ("smallest_3_or_5", smallest("35")),
@@ -233,7 +232,7 @@ fn of_look_alikes(reading: &FieldReading) -> Named {
         ("lead_of_1_or_7", least_lead("17")),
         ("lead_of_0_or_6", least_lead("06")),
         ("lead_of_2_or_8", least_lead("28")),
-        ("rivalled_4_or_9", f64::from(alike("49").any(|(_, cell)| is_rivalled(cell, "49")))),
+        ("rivalled_4_or_9", f64::from(four_or_nine)),
     ]
 }
 
@@ -411,9 +410,9 @@ mod tests {
         // The 1 is doubted more, but not in favour of another digit.
         assert!((value("first_reader_lead") - (0.99_f64 / 0.005).ln()).abs() < 1e-9);
         // The second reader read nothing, and is no rival.
-        let unrivalled = -UNNAMED_RIVAL.ln();
+        let unrivalled = -LEAST_PROBABILITY.ln();
         assert_eq!(value("lead_of_4_or_9"), value("first_reader_lead") + unrivalled);
-        assert!((value("lead_of_1_or_7") - (0.7 / UNNAMED_RIVAL).ln() - unrivalled).abs() < 1e-9);
+        assert!((value("lead_of_1_or_7") - (0.7 / LEAST_PROBABILITY).ln() - unrivalled).abs() < 1e-9);
         assert_eq!((value("first_reader_rivalled"), value("second_reader_rivalled")), (1.0, 0.0));
         assert_eq!((value("rivalled_4_or_9"), value("second_reader_lead")), (1.0, 0.0));
     }

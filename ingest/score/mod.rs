@@ -90,6 +90,8 @@ pub enum Reason {
     Padded,
     /// A refusal is always confirmed by a person.
     AlwaysConfirmed,
+    /// The digits of a date are no day of the calendar.
+    NoSuchDay,
     /// The enclosed copy of passbook or card shows something else.
     CopyDisagrees,
     /// The field's page is missing or could not be registered.
@@ -99,7 +101,14 @@ pub enum Reason {
 impl Reason {
     /// Sends the field to a person whatever its confidence.
     fn blocks(self) -> bool {
-        matches!(self, Self::Ambiguous | Self::AlwaysConfirmed | Self::PageNotRead | Self::CopyDisagrees)
+        matches!(
+            self,
+            Self::Ambiguous
+                | Self::AlwaysConfirmed
+                | Self::NoSuchDay
+                | Self::CopyDisagrees
+                | Self::PageNotRead
+        )
     }
 }
 
@@ -124,6 +133,9 @@ fn remarks(kind: FieldKind, reading: &FieldReading) -> Vec<Reason> {
         |evidence: &Evidence| evidence.source == EvidenceSource::AccountCopy && evidence.score < 0.5;
     if reading.evidence.iter().any(differs) {
         remarks.push(Reason::CopyDisagrees);
+    }
+    if crate::check::is_no_day(reading) {
+        remarks.push(Reason::NoSuchDay);
     }
     if kind == FieldKind::Digits && is_padded(reading) {
         remarks.push(Reason::Padded);
@@ -188,5 +200,23 @@ mod tests {
         assert!(!readers_disagree(&line));
         line.evidence[1].value = Some("横兵".to_owned());
         assert!(readers_disagree(&line));
+    }
+
+    #[test]
+    fn a_date_that_is_no_day_goes_to_a_person_however_sure_it_is() {
+        let date = |value: &str| FieldReading {
+            field: "application_date".to_owned(),
+            value: Some(value.to_owned()),
+            score: 0.999_999,
+            state: InkState::Written,
+            characters: Vec::new(),
+            evidence: Vec::new(),
+        };
+        assert!(is_eligible(FieldKind::Digits, &date("020229")), "2020 has a 29th of February");
+        for no_day in ["030229", "020012", "021300", "020431"] {
+            assert!(!is_eligible(FieldKind::Digits, &date(no_day)), "{no_day}");
+        }
+        let number = FieldReading { field: "yucho_symbol".to_owned(), ..date("020012") };
+        assert!(is_eligible(FieldKind::Digits, &number));
     }
 }

@@ -289,7 +289,7 @@ fn read_lines(
     readers: &Readers,
 ) -> Result<Vec<Line>, ReadError> {
     let unread = |place: &Place| Line { place: *place, text: String::new(), confidence: 0.0, least: 0.0 };
-    let Some(model) = readers.lines.as_ref().and_then(|lines| lines.copies.as_ref()) else {
+    let Some(model) = readers.lines.as_ref().map(|lines| &lines.model) else {
         return Ok(found.lines.iter().map(unread).collect());
     };
     let read = |places: &[Place]| -> Result<Vec<Line>, ReadError> {
