@@ -205,7 +205,7 @@ fn accepted(under: &Acceptance, scorer: &Scorer) -> String {
             Basis::Proven => format!("under certificate {sha256}"),
         },
         (Some(sha256), _) => format!("under certificate {sha256}, which is no longer in use"),
-        (None, Some(file)) if file.content.basis == Basis::Provisional => {
+        (None, Some(file)) if !scorer.may_accept(&file.content) => {
             "; the certificate rests on simulated pages: --accept-provisional accepts under it".to_owned()
         }
         (None, Some(_)) => "; the certificate is not for these models and forms".to_owned(),

@@ -35,6 +35,11 @@ impl Scorer {
         self.certificate.as_ref()
     }
 
+    /// Whether fields are accepted under such a certificate, where it fits models, form and calibration.
+    pub fn may_accept(&self, certificate: &Certificate) -> bool {
+        certificate.basis == Basis::Proven || self.accept_provisional
+    }
+
     /// What of it holds for readings of `form` by `models`, whose readers of combs were weighed by
     /// the calibration `weighed_by`. `suspended` is what the certificate accepts no more.
     pub fn scoring<'a>(
@@ -56,9 +61,7 @@ impl Scorer {
         let licence = match certificate {
             None => Licence::None,
             Some(file) if suspended.revoked => Licence::Revoked(file),
-            Some(file) if file.content.basis == Basis::Proven || self.accept_provisional => {
-                Licence::InForce(file)
-            }
+            Some(file) if self.may_accept(&file.content) => Licence::InForce(file),
             Some(file) => Licence::NotEnough(file),
         };
         Scoring { calibration: calibration.map(|file| &file.content), licence, suspended: &suspended.strata }
