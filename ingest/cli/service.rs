@@ -31,7 +31,7 @@ impl Equipment {
         let scorer = Arc::new(scorer);
         if let Some(certificate) = scorer.certificate()
             && certificate.content.basis == Basis::Provisional
-            && settings.score.accept_provisional
+            && scorer.may_accept(&certificate.content)
         {
             tracing::warn!(
                 certificate = %certificate.sha256,

@@ -121,12 +121,11 @@ impl CellModel {
             let alternatives = likely.take(ALTERNATIVES).map(alternative).collect();
             return CharacterReading { alternatives, ..blank(of(BLANK)) };
         }
-        let rivals = ranked.iter().skip(1).map(alternative).collect();
         CharacterReading {
             value: ranked.first().map_or_else(String::new, |(value, _)| (*value).to_owned()),
             state: if other.0 > best.max(LEAST_IRREGULAR) { other.1 } else { CellState::Written },
             confidence: best.into(),
-            alternatives: with_next(rivals),
+            alternatives: with_next(ranked.iter().skip(1).map(alternative)),
         }
     }
 }

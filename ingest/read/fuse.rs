@@ -96,16 +96,16 @@ pub(super) fn ranked(mut posteriors: Vec<(String, f64)>, state: CellState) -> Ch
     posteriors.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     let mut posteriors = posteriors.into_iter();
     let (value, confidence) = posteriors.next().unwrap_or_default();
-    let rivals = posteriors.map(|(value, confidence)| Alternative { value, confidence }).collect();
+    let rivals = posteriors.map(|(value, confidence)| Alternative { value, confidence });
     CharacterReading { value, state, confidence, alternatives: with_next(rivals) }
 }
 
 /// Of the other characters, the likeliest first, those that are likely enough to be given, and the next one
 /// however unlikely.
-pub(super) fn with_next(mut rivals: Vec<Alternative>) -> Vec<Alternative> {
-    let likely = rivals.iter().take_while(|rival| rival.confidence >= LEAST_ALTERNATIVE).count();
-    rivals.truncate(likely.clamp(1, ALTERNATIVES));
-    rivals
+pub(super) fn with_next(rivals: impl Iterator<Item = Alternative>) -> Vec<Alternative> {
+    let is_given =
+        |(place, rival): &(usize, Alternative)| *place == 0 || rival.confidence >= LEAST_ALTERNATIVE;
+    rivals.take(ALTERNATIVES).enumerate().take_while(is_given).map(|(_, rival)| rival).collect()
 }
 
 #[cfg(test)]
