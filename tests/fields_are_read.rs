@@ -223,13 +223,16 @@ fn a_signature_is_present_or_not() {
     let mut page = Page::new();
     let signed = RectMm { x: 10.0, y: 10.0, w: 60.0, h: 12.0 };
     let unsigned = RectMm { y: 40.0, ..signed };
-    page.frame(&signed);
-    page.frame(&unsigned);
+    let reached = RectMm { y: 70.0, ..signed };
+    [signed, unsigned, reached].iter().for_each(|cell| page.frame(cell));
     page.stroke(&[(20.0, 18.0), (25.0, 12.0), (28.0, 20.0), (40.0, 14.0), (48.0, 17.0)]);
-    let fields = [signed, unsigned].map(|cell| field("signature", FieldKind::Signature, vec![cell]));
+    // A digit that was put right in the field below.
+    page.stroke(&[(50.0, 78.5), (54.0, 78.5), (51.5, 85.0)]);
+    let fields = [signed, unsigned, reached].map(|cell| field("signature", FieldKind::Signature, vec![cell]));
     let readings = read(page, fields.to_vec(), false);
     assert_eq!(readings[0].value.as_deref(), Some("present"));
     assert_eq!((readings[1].value.as_deref(), readings[1].state), (None, InkState::Blank));
+    assert_eq!(readings[2].state, InkState::Ambiguous);
 }
 
 #[test]

@@ -118,7 +118,8 @@ pub(super) struct Answering {
 }
 
 impl Answering {
-    /// Ends them. Whoever asks from now on waits for a moment, and is answered by what comes next.
+    /// Ends them. Whoever asks from now on waits for a moment, and is answered by what comes next; who was let in
+    /// and had not asked yet is cut off, and asks again.
     pub async fn end(self) {
         drop(self.started);
         // A panic of the task was reported by the panic hook.

@@ -2,10 +2,15 @@
 //! evidence beside what was read, which stays as it is.
 
 use super::bank_names::{BANK_NAME, BRANCH_NAME, DECISIVE};
-use super::{CroppedReading, Evidence, EvidenceSource};
+use super::{CroppedReading, Evidence, EvidenceSource, InkState};
 use crate::reference::{self, Bank, BankCode, BankTable, BranchCode};
 
-/// The names of standard fields.
+/// The names of standard fields, and the value of the route that has an account without a type.
+const ACCOUNT_ROUTE: &str = "account_route";
+const ACCOUNT_TYPE: &str = "account_type";
+const YUCHO: &str = "yucho";
+/// What every account at another bank has.
+const BANK_ACCOUNT: [&str; 2] = [BANK_NAME, "account_number"];
 const BANK_CODE: &str = "bank_code";
 const BRANCH_CODE: &str = "branch_code";
 const YUCHO_SYMBOL: &str = "yucho_symbol";
@@ -15,10 +20,14 @@ const YUCHO_NUMBER: &str = "yucho_number";
 /// the value is `CODE NAME`, none for a code that does not exist; the score 0 for that, 0.5 where
 /// there is no name to compare with, more where it says the same and less where it says something
 /// else). Adds to ゆうちょ's symbol and number whether the check digit holds, and to the symbol its
-/// branch.
-pub(super) fn settle(readings: &mut [CroppedReading], table: &BankTable) {
-    let mut found = bank_evidence(readings, table);
-    found.extend(yucho_evidence(readings, table));
+/// branch. A type of account beside the mark for an account at ゆうちょ, which has none, or without any account, is
+/// a stroke of something else more often than a type ([`EvidenceSource::Contradiction`]).
+pub(super) fn settle(readings: &mut [CroppedReading], table: Option<&BankTable>) {
+    let mut found: Vec<(&'static str, Evidence)> = type_evidence(readings).into_iter().collect();
+    if let Some(table) = table {
+        found.extend(bank_evidence(readings, table));
+        found.extend(yucho_evidence(readings, table));
+    }
     for (field, evidence) in found {
         let reading = readings.iter_mut().map(|cropped| &mut cropped.reading);
         reading.filter(|reading| reading.field == field).for_each(|reading| {
@@ -87,10 +96,21 @@ fn yucho_evidence(readings: &[CroppedReading], table: &BankTable) -> Vec<(&'stat
     found
 }
 
+fn type_evidence(readings: &[CroppedReading]) -> Option<(&'static str, Evidence)> {
+    value(readings, ACCOUNT_TYPE)?;
+    let route = value(readings, ACCOUNT_ROUTE).filter(|route| *route == YUCHO);
+    let is_blank = |field: &str| {
+        readings.iter().any(|read| read.reading.field == field && read.reading.state == InkState::Blank)
+    };
+    let has_no_account = BANK_ACCOUNT.into_iter().all(is_blank);
+    let against = || Evidence::whole(EvidenceSource::Contradiction, route.map(str::to_owned), 0.0);
+    (route.is_some() || has_no_account).then(|| (ACCOUNT_TYPE, against()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::read::{FieldReading, InkState};
+    use crate::read::FieldReading;
     use crate::settings::Settings;
 
     fn table() -> BankTable {
@@ -104,9 +124,9 @@ mod tests {
         });
         let reading = FieldReading {
             field: field.to_owned(),
-            value: Some(value.to_owned()),
+            value: (!value.is_empty()).then(|| value.to_owned()),
             score: 1.0,
-            state: InkState::Written,
+            state: if value.is_empty() { InkState::Blank } else { InkState::Written },
             characters: Vec::new(),
             evidence: evidence.into_iter().collect(),
         };
@@ -120,7 +140,7 @@ mod tests {
     fn settled(fields: &[Given<'_>], field: &str, source: EvidenceSource) -> Vec<(Option<String>, f64)> {
         let mut readings: Vec<CroppedReading> =
             fields.iter().map(|&(field, value, names)| read(field, value, names)).collect();
-        settle(&mut readings, &table());
+        settle(&mut readings, Some(&table()));
         let reading = readings.into_iter().find(|cropped| cropped.reading.field == field);
         let evidence = reading.expect("given").reading.evidence.into_iter();
         evidence.filter(|one| one.source == source).map(|one| (one.value, one.score)).collect()
@@ -148,6 +168,23 @@ mod tests {
         assert_eq!(agrees, [(Some("310 関内".to_owned()), 0.95)]);
         assert_eq!(score(&[YOKOHAMA, name, (BRANCH_CODE, "001", None)]), [(None, 0.0)]);
         assert_eq!(score(&[(BRANCH_CODE, "310", None)]), []);
+    }
+
+    #[test]
+    fn an_account_at_yucho_or_none_has_no_type() {
+        let against = |route, bank, number| {
+            let fields = [
+                (ACCOUNT_ROUTE, route, None),
+                (BANK_NAME, bank, None),
+                ("account_number", number, None),
+                (ACCOUNT_TYPE, "ordinary", None),
+            ];
+            settled(&fields, ACCOUNT_TYPE, EvidenceSource::Contradiction)
+        };
+        assert_eq!(against("yucho", "", ""), [(Some("yucho".to_owned()), 0.0)]);
+        assert_eq!(against("", "", ""), [(None, 0.0)]);
+        assert_eq!(against("bank", "横浜銀行", ""), []);
+        assert_eq!(against("", "", "1234567"), []);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //! the line, against what the line reads by itself.
 //!
 //! The rule: a name whose posterior is at least [`DECISIVE`] is the field's value, as the table
-//! writes it; otherwise the value stays what was read. Either way the likeliest name and its
-//! posterior are evidence. Branches are looked for among those of the likely banks only.
+//! writes it; otherwise the value stays what was read, which nothing in the table is
+//! ([`EvidenceSource::Contradiction`]). Either way the likeliest name and its posterior are evidence. Branches are
+//! looked for among those of the likely banks only.
 
 use std::collections::BTreeMap;
 
@@ -56,9 +57,8 @@ pub(super) fn settle(
     let Some(mut line) = line_of(readings, lines, BANK_NAME) else { return };
     let banks = table.banks().iter();
     let banks = rank(&mut line, banks.map(|bank| (bank, 1.0, bank.spellings.as_slice())));
-    if let Some(&(bank, posterior)) = banks.first() {
-        note(readings, BANK_NAME, bank.label(), &bank.name, posterior);
-    }
+    let likeliest = banks.first().map(|&(bank, posterior)| (bank.label(), bank.name.as_str(), posterior));
+    note(readings, BANK_NAME, likeliest);
     let Some(mut line) = line_of(readings, lines, BRANCH_NAME) else { return };
     let likely = banks.iter().filter(|(_, posterior)| *posterior >= LEAST_BANK).take(MOST_BANKS);
     let branches: Vec<(&Branch, f64, Vec<Spelling>)> = likely
@@ -68,9 +68,9 @@ pub(super) fn settle(
         .collect();
     let spelled = branches.iter().map(|(branch, prior, names)| (*branch, *prior, names.as_slice()));
     let branches = rank(&mut line, spelled);
-    if let Some(&(branch, posterior)) = branches.first() {
-        note(readings, BRANCH_NAME, branch.label(), &branch.name, posterior);
-    }
+    let likeliest =
+        branches.first().map(|&(branch, posterior)| (branch.label(), branch.name.as_str(), posterior));
+    note(readings, BRANCH_NAME, likeliest);
 }
 
 /// None where the field is not on the page or has no ink.
@@ -138,12 +138,18 @@ fn rank<'t, T: Copy>(
     ranked
 }
 
-fn note(readings: &mut [CroppedReading], field: &str, label: String, name: &str, posterior: f64) {
+/// What the table says of a line: label, name and posterior of the likeliest that is in it.
+fn note(readings: &mut [CroppedReading], field: &str, likeliest: Option<(String, &str, f64)>) {
     let mut all = readings.iter_mut().map(|cropped| &mut cropped.reading);
     let Some(reading) = all.find(|reading| reading.field == field) else { return };
-    reading.evidence.push(Evidence::whole(EvidenceSource::ReferenceData, Some(label), posterior));
-    if posterior >= DECISIVE {
+    let decisive = likeliest.as_ref().filter(|(_, _, posterior)| *posterior >= DECISIVE);
+    if let Some(&(_, name, posterior)) = decisive {
         reading.value = Some(name.to_owned());
         reading.score = posterior;
     }
+    let is_unknown = decisive.is_none() && reading.value.is_some();
+    let named = likeliest
+        .map(|(label, _, posterior)| Evidence::whole(EvidenceSource::ReferenceData, Some(label), posterior));
+    let unknown = is_unknown.then(|| Evidence::whole(EvidenceSource::Contradiction, None, 0.0));
+    reading.evidence.extend(named.into_iter().chain(unknown));
 }

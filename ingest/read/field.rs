@@ -38,8 +38,10 @@ const MARK_SURROUNDINGS_MM: f64 = mark::SURROUNDINGS_MM;
 /// Registration leaves less than this.
 const PLACE_MM: f64 = 0.4;
 
-/// Signing leaves at least this much ink: some 4 mm of a thin pen's stroke.
+/// Signing leaves at least this much ink: some 4 mm of a thin pen's stroke. Less than the second, a character's, may
+/// as well be what was put right in the field beside it.
 const SIGNED_MM2: f64 = 1.5;
+const SURELY_SIGNED_MM2: f64 = 5.0;
 
 /// A signature's value where there is ink.
 const PRESENT: &str = "present";
@@ -363,11 +365,13 @@ pub(super) fn signature(piece: &Piece) -> FieldReading {
     let ink_mm2: f64 = piece.field.cells.iter().map(|cell| line::ink_mm2(&crop, cell)).sum();
     let score = 1.0 / (1.0 + (4.0 * (SIGNED_MM2 - ink_mm2)).exp());
     let evidence = vec![Evidence::whole(EvidenceSource::Ink, None, score)];
-    let (value, state) = match ink_mm2 >= SIGNED_MM2 {
-        true => (Some(PRESENT.to_owned()), InkState::Written),
-        false => (None, InkState::Blank),
+    let present = Some(PRESENT.to_owned());
+    let (value, state, score) = match ink_mm2 {
+        ink if ink >= SURELY_SIGNED_MM2 => (present, InkState::Written, score),
+        ink if ink >= SIGNED_MM2 => (present, InkState::Ambiguous, 0.0),
+        _ => (None, InkState::Blank, 1.0 - score),
     };
-    let content = Content { value, score: score.max(1.0 - score), state, characters: Vec::new(), evidence };
+    let content = Content { value, score, state, characters: Vec::new(), evidence };
     reading(piece.field, content)
 }
 

@@ -155,8 +155,8 @@ pub fn read_page(
     let lost = lost_writing::is_likely(&combs, states);
     if let Some(banks) = &readers.banks {
         bank_names::settle(&mut readings, &naming, banks);
-        agreement::settle(&mut readings, banks);
     }
+    agreement::settle(&mut readings, readers.banks.as_ref());
     if lost {
         let by_hand = pieces.iter().zip(&mut readings).filter(|(piece, _)| !piece.field.printed);
         by_hand.for_each(|(_, cropped)| lost_writing::doubted(&mut cropped.reading));
@@ -270,4 +270,7 @@ pub enum EvidenceSource {
     AccountCopy,
     /// ゆうちょ's check digit over 記号 and 番号: 1 where it holds, else 0.
     CheckDigit,
+    /// What is known of banks, and of the page's other fields, leaves no room for the value: 0, with what speaks
+    /// against it where that is a value.
+    Contradiction,
 }

@@ -76,13 +76,27 @@ mod tests {
     }
 
     #[test]
-    fn every_finding_has_words() {
-        let schema = serde_json::to_value(schemars::schema_for!(crate::check::FindingCode)).expect("JSON");
-        let codes = schema["oneOf"].as_array().expect("codes").iter();
-        let codes: Vec<&str> = codes.map(|code| code["const"].as_str().expect("a code")).collect();
-        assert!(codes.len() > 30, "{codes:?}");
-        for code in codes {
-            assert!(JAPANESE.contains_key(&format!("finding_{code}")), "{code}");
+    fn every_finding_reason_and_source_has_words() {
+        has_words::<crate::check::FindingCode>("finding", 30);
+        has_words::<crate::score::Reason>("reason", 15);
+        has_words::<crate::read::EvidenceSource>("source", 9);
+    }
+
+    /// Every value of an enumeration, of which there are more than `least`.
+    fn has_words<T: schemars::JsonSchema>(what: &str, least: usize) {
+        let schema = serde_json::to_value(schemars::schema_for!(T)).expect("JSON");
+        // Values with a doc comment stand by themselves, others in lists.
+        let variants = schema["oneOf"].as_array().expect("values").iter();
+        let names: Vec<&str> = variants
+            .flat_map(|variant| match &variant["enum"] {
+                serde_json::Value::Array(names) => names.iter().collect(),
+                _ => vec![&variant["const"]],
+            })
+            .map(|name| name.as_str().expect("a name"))
+            .collect();
+        assert!(names.len() > least, "{names:?}");
+        for name in names {
+            assert!(JAPANESE.contains_key(&format!("{what}_{name}")), "{what}_{name}");
         }
     }
 

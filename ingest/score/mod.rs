@@ -41,7 +41,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{Finding, FindingCode};
 use crate::form::FieldKind;
-use crate::read::{Evidence, EvidenceSource, FieldReading, InkState};
+use crate::read::{EvidenceSource, FieldReading, InkState};
 
 /// What is to become of a value, from the least to the most of a person's work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -92,6 +92,8 @@ pub enum Reason {
     AlwaysConfirmed,
     /// The digits of a date are no day of the calendar.
     NoSuchDay,
+    /// No bank or branch has this name, or another field of the page leaves no room for the value.
+    Contradicted,
     /// The enclosed copy of passbook or card shows something else.
     CopyDisagrees,
     /// The field's page is missing or could not be registered.
@@ -106,6 +108,7 @@ impl Reason {
             Self::Ambiguous
                 | Self::AlwaysConfirmed
                 | Self::NoSuchDay
+                | Self::Contradicted
                 | Self::CopyDisagrees
                 | Self::PageNotRead
         )
@@ -129,10 +132,12 @@ fn remarks(kind: FieldKind, reading: &FieldReading) -> Vec<Reason> {
     if readers_disagree(reading) {
         remarks.push(Reason::ReadersDisagree);
     }
-    let differs =
-        |evidence: &Evidence| evidence.source == EvidenceSource::AccountCopy && evidence.score < 0.5;
-    if reading.evidence.iter().any(differs) {
+    let denied = |source| reading.evidence.iter().any(|one| one.source == source && one.score < 0.5);
+    if denied(EvidenceSource::AccountCopy) {
         remarks.push(Reason::CopyDisagrees);
+    }
+    if denied(EvidenceSource::Contradiction) {
+        remarks.push(Reason::Contradicted);
     }
     if crate::check::is_no_day(reading) {
         remarks.push(Reason::NoSuchDay);
@@ -183,6 +188,7 @@ fn is_padded(reading: &FieldReading) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::read::Evidence;
 
     #[test]
     fn two_readers_that_differ_are_told_but_blanks_are_no_difference() {
