@@ -3,10 +3,9 @@ ONNX files."""
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import onnx
+import tensorflow as tf
 from onnx import TensorProto, helper, numpy_helper
 
 from tile import RECIPE, SIDE
@@ -22,7 +21,7 @@ class Shape(NamedTuple):
     kept: tuple
 
 
-# 36 -> 18 -> 9 -> 5 pixels a side. 28 and 5 million multiplications a tile.
+# 36 -> 18 -> 9 -> 5 pixels a side. 28, 15 and 5 million multiplications a tile.
 SHAPES = {
     "wide": Shape(
         (
@@ -33,6 +32,14 @@ SHAPES = {
         160,
         (0.8, 0.75),
     ),
+    "middle": Shape(
+        (
+            (5, 2, 24, 0), (3, 2, 64, 0), (3, 1, 64, 0), (3, 1, 64, 2),
+            (3, 2, 112, 0), (3, 1, 112, 0), (3, 1, 112, 2),
+        ),
+        128,
+        (0.9, 0.9),
+    ),
     "narrow": Shape(
         ((5, 2, 24, 0), (3, 2, 48, 0), (3, 1, 48, 0), (3, 1, 48, 2), (3, 2, 80, 0), (3, 1, 80, 0)), 96, (0.9, 0.9)
     ),
@@ -41,22 +48,24 @@ FLAT_SIDE = 5
 EPSILON = 1e-5
 
 
-def initial(key, classes, shape):
-    """Parameters, and the running means and variances of the normalisations."""
+def initial(seed, classes, shape):
+    """Parameters, and the running means and variances of the normalisations, as NumPy arrays."""
+    random = np.random.default_rng(seed)
     weights, running, inputs = {}, {}, 1
+
+    def normal(size, spread):
+        return (random.standard_normal(size) * spread).astype(np.float32)
+
     for index, (kernel, _, channels, back) in enumerate(shape.convolutions):
-        key, use = jax.random.split(key)
-        size = (kernel, kernel, inputs, channels)
         weights[f"conv{index}"] = {
-            "w": jax.random.normal(use, size) * np.sqrt(2 / (inputs * kernel * kernel)),
-            "scale": jnp.full(channels, 0.5 if back else 1.0),
-            "shift": jnp.zeros(channels),
+            "w": normal((kernel, kernel, inputs, channels), np.sqrt(2 / (inputs * kernel * kernel))),
+            "scale": np.full(channels, 0.5 if back else 1.0, np.float32),
+            "shift": np.zeros(channels, np.float32),
         }
-        running[f"conv{index}"] = {"mean": jnp.zeros(channels), "variance": jnp.ones(channels)}
+        running[f"conv{index}"] = {"mean": np.zeros(channels, np.float32), "variance": np.ones(channels, np.float32)}
         inputs = channels
     for name, (rows, columns) in {"dense0": (FLAT_SIDE**2 * inputs, shape.dense), "dense1": (shape.dense, classes)}.items():
-        key, use = jax.random.split(key)
-        weights[name] = {"w": jax.random.normal(use, (rows, columns)) * np.sqrt(1 / rows), "b": jnp.zeros(columns)}
+        weights[name] = {"w": normal((rows, columns), np.sqrt(1 / rows)), "b": np.zeros(columns, np.float32)}
     return weights, running
 
 
@@ -66,30 +75,32 @@ def padding(size, kernel, stride):
     return total // 2, total - total // 2
 
 
-def apply(shape, weights, running, tiles, key=None):
+def apply(shape, weights, running, tiles, seed=None):
     """Logits of tiles [n, SIDE, SIDE, 1], and the means and variances that the normalisations used:
-    those given or, in training (with a key for the dropout), the batch's own."""
-    x, size, used, outputs = tiles, SIDE, {}, []
-    for index, (kernel, stride, _, back) in enumerate(shape.convolutions):
-        layer, statistics = weights[f"conv{index}"], running[f"conv{index}"]
-        pads = padding(size, kernel, stride)
-        x = jax.lax.conv_general_dilated(x, layer["w"], (stride, stride), (pads, pads), dimension_numbers=("NHWC", "HWIO", "NHWC"))
-        size = -(-size // stride)
-        if key is not None:
-            statistics = {"mean": x.mean((0, 1, 2)), "variance": x.var((0, 1, 2))}
-        used[f"conv{index}"] = statistics
-        factor = layer["scale"] / jnp.sqrt(statistics["variance"] + EPSILON)
-        x = x * factor + (layer["shift"] - statistics["mean"] * factor)
-        x = jax.nn.relu(x + outputs[-back] if back else x)
+    those given or, in training (with a seed, two integers, for the dropout), the batch's own. Multiplies in
+    bfloat16, which a processor with AVX-512 BF16 or AMX does in two thirds of the time."""
+    x, used, outputs = tf.cast(tiles, tf.bfloat16), {}, []
+    for index, (_, stride, _, back) in enumerate(shape.convolutions):
+        layer, known = weights[f"conv{index}"], running[f"conv{index}"]
+        x = tf.nn.conv2d(x, tf.cast(layer["w"], tf.bfloat16), stride, "SAME")
+        x, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=x, scale=layer["scale"], offset=layer["shift"], epsilon=EPSILON, is_training=seed is not None,
+            mean=[] if seed is not None else known["mean"], variance=[] if seed is not None else known["variance"],
+        )
+        used[f"conv{index}"] = {"mean": mean, "variance": variance}
+        x = tf.nn.relu(x + outputs[-back] if back else x)
         outputs.append(x)
-    x = x.reshape(len(x), -1)
-    if key is not None:
-        first, second = jax.random.split(key)
-        x = x * jax.random.bernoulli(first, shape.kept[0], x.shape) / shape.kept[0]
-    x = jax.nn.relu(x @ weights["dense0"]["w"] + weights["dense0"]["b"])
-    if key is not None:
-        x = x * jax.random.bernoulli(second, shape.kept[1], x.shape) / shape.kept[1]
+    x = tf.reshape(x, (tf.shape(x)[0], -1))
+    seeds = tf.unstack(tf.random.split(seed)) if seed is not None else (None, None)
+    x = dropped(x, shape.kept[0], seeds[0])
+    x = tf.nn.relu(tf.cast(x @ tf.cast(weights["dense0"]["w"], tf.bfloat16), tf.float32) + weights["dense0"]["b"])
+    x = dropped(x, shape.kept[1], seeds[1])
     return x @ weights["dense1"]["w"] + weights["dense1"]["b"], used
+
+
+def dropped(x, kept, seed):
+    """A share of `kept` of the values, scaled up by as much, in training; otherwise all."""
+    return x if seed is None else tf.nn.experimental.stateless_dropout(x, 1 - kept, seed)
 
 
 def save(path, shape, weights, running, classes, facts):

@@ -2,7 +2,6 @@ import tempfile
 import unittest
 from pathlib import Path
 
-import jax
 import numpy as np
 import onnx
 import onnxruntime
@@ -16,7 +15,7 @@ CLASSES = ["0", "1", "blank"]
 
 def saved(folder, shape, seed, facts):
     path = Path(folder) / f"{seed}.onnx"
-    weights, running = network.initial(jax.random.key(seed), len(CLASSES), network.SHAPES[shape])
+    weights, running = network.initial(seed, len(CLASSES), network.SHAPES[shape])
     network.save(path, network.SHAPES[shape], weights, running, CLASSES, facts)
     return path
 
