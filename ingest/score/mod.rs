@@ -209,6 +209,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_contradicted_goes_to_a_person_however_sure_it_is() {
+        let mut branch = FieldReading {
+            field: "branch_name".to_owned(),
+            value: Some("新横兵".to_owned()),
+            score: 0.999_999,
+            state: InkState::Written,
+            characters: Vec::new(),
+            evidence: Vec::new(),
+        };
+        assert!(is_eligible(FieldKind::Text, &branch));
+        branch.evidence.push(Evidence::whole(EvidenceSource::Contradiction, None, 0.0));
+        assert!(!is_eligible(FieldKind::Text, &branch));
+    }
+
+    #[test]
     fn a_date_that_is_no_day_goes_to_a_person_however_sure_it_is() {
         let date = |value: &str| FieldReading {
             field: "application_date".to_owned(),
