@@ -254,10 +254,10 @@ fn a_node_waits_until_its_engines_are_there() {
     let waits_for = |engine: &str| {
         let deadline = Instant::now() + Duration::from_secs(120);
         loop {
-            assert!(Instant::now() < deadline, "{engine}");
             // Who asks in the very moment in which the service takes over from the start may have to ask again.
             let (Ok(alive), Ok((head, body))) = (service.try_get("/healthz"), service.try_get("/readyz"))
             else {
+                assert!(Instant::now() < deadline, "{engine}: no answer");
                 continue;
             };
             assert!(alive.0.starts_with("HTTP/1.1 200"), "it lives");
@@ -268,6 +268,7 @@ fn a_node_waits_until_its_engines_are_there() {
                 assert!(head.starts_with("HTTP/1.1 503"), "{head}");
                 return;
             }
+            assert!(Instant::now() < deadline, "{engine}: {body}");
             std::thread::sleep(Duration::from_millis(50));
         }
     };

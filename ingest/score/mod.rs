@@ -190,19 +190,25 @@ mod tests {
     use super::*;
     use crate::read::Evidence;
 
-    #[test]
-    fn two_readers_that_differ_are_told_but_blanks_are_no_difference() {
-        let mut line = FieldReading {
-            field: "bank_name".to_owned(),
-            value: Some("横浜".to_owned()),
-            score: 0.999,
+    /// A value that its reader is sure of.
+    fn written(field: &str, value: &str) -> FieldReading {
+        FieldReading {
+            field: field.to_owned(),
+            value: Some(value.to_owned()),
+            score: 0.999_999,
             state: InkState::Written,
             characters: Vec::new(),
-            evidence: vec![
-                Evidence::whole(EvidenceSource::LineModel, Some("横 浜".to_owned()), 0.9),
-                Evidence::whole(EvidenceSource::Tesseract, Some("横浜".to_owned()), 0.9),
-            ],
-        };
+            evidence: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn two_readers_that_differ_are_told_but_blanks_are_no_difference() {
+        let mut line = written("bank_name", "横浜");
+        line.evidence = vec![
+            Evidence::whole(EvidenceSource::LineModel, Some("横 浜".to_owned()), 0.9),
+            Evidence::whole(EvidenceSource::Tesseract, Some("横浜".to_owned()), 0.9),
+        ];
         assert!(!readers_disagree(&line));
         line.evidence[1].value = Some("横兵".to_owned());
         assert!(readers_disagree(&line));
@@ -210,14 +216,7 @@ mod tests {
 
     #[test]
     fn what_is_contradicted_goes_to_a_person_however_sure_it_is() {
-        let mut branch = FieldReading {
-            field: "branch_name".to_owned(),
-            value: Some("新横兵".to_owned()),
-            score: 0.999_999,
-            state: InkState::Written,
-            characters: Vec::new(),
-            evidence: Vec::new(),
-        };
+        let mut branch = written("branch_name", "新横兵");
         assert!(is_eligible(FieldKind::Text, &branch));
         branch.evidence.push(Evidence::whole(EvidenceSource::Contradiction, None, 0.0));
         assert!(!is_eligible(FieldKind::Text, &branch));
@@ -225,19 +224,11 @@ mod tests {
 
     #[test]
     fn a_date_that_is_no_day_goes_to_a_person_however_sure_it_is() {
-        let date = |value: &str| FieldReading {
-            field: "application_date".to_owned(),
-            value: Some(value.to_owned()),
-            score: 0.999_999,
-            state: InkState::Written,
-            characters: Vec::new(),
-            evidence: Vec::new(),
-        };
+        let date = |value: &str| written("application_date", value);
         assert!(is_eligible(FieldKind::Digits, &date("020229")), "2020 has a 29th of February");
         for no_day in ["030229", "020012", "021300", "020431"] {
             assert!(!is_eligible(FieldKind::Digits, &date(no_day)), "{no_day}");
         }
-        let number = FieldReading { field: "yucho_symbol".to_owned(), ..date("020012") };
-        assert!(is_eligible(FieldKind::Digits, &number));
+        assert!(is_eligible(FieldKind::Digits, &written("yucho_symbol", "020012")));
     }
 }
