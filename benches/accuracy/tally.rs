@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use uketsuke::evaluate::{Scored, Truth};
+use uketsuke::form::standard::{ACCOUNT_NUMBER, HOLDER};
 use uketsuke::form::{Field, FieldKind};
 use uketsuke::kana::ZenginName;
 use uketsuke::read::{CellState, CharacterReading, CroppedReading, FieldReading, InkState};
 use uketsuke::score::{Disposition, FieldScore};
 use uketsuke::simulate::{Entry, Outcome, PageTruth, Written};
 use unicode_normalization::UnicodeNormalization;
-
-const ACCOUNT_NUMBER: &str = "account_number";
-const HOLDER: &str = "account_holder_kana";
 
 /// Part of a whole.
 #[derive(Debug, Clone, Copy, Default)]

@@ -4,11 +4,12 @@
 
 use super::standing::Answer;
 use super::{Approved, Case, Obstacle, ReturnReason, Returned, Standing, Verdict};
-use crate::check::{
-    self, ACCOUNT_NUMBER, ACCOUNT_TYPE, BANK_CODE, BANK_NAME, BRANCH_CODE, BRANCH_NAME, Circumstances,
-    DECLINED, Finding, FindingCode, HOLDER, Route, Rules, SIGNATURE, Severity, YUCHO_NUMBER, YUCHO_SYMBOL,
-};
+use crate::check::{self, Circumstances, Finding, FindingCode, Route, Rules, Severity};
 use crate::export::Yen;
+use crate::form::standard::{
+    ACCOUNT_NUMBER, ACCOUNT_TYPE, BANK_CODE, BANK_NAME, BRANCH_CODE, BRANCH_NAME, DECLINED, HOLDER,
+    SIGNATURE, YUCHO_NUMBER, YUCHO_SYMBOL,
+};
 use crate::kana::ZenginName;
 use crate::publish::Record;
 use crate::read::InkState;

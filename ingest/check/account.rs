@@ -4,18 +4,11 @@
 use super::values::{Content, Values};
 use super::{Defect, Finding, FindingCode, Severity};
 use crate::bank_account::{AccountNumber, AccountType, BankAccount};
+use crate::form::standard::{
+    ACCOUNT_NUMBER, ACCOUNT_ROUTE, ACCOUNT_TYPE, BANK_CODE, BANK_NAME, BRANCH_CODE, BRANCH_NAME, ROUTE_BANK,
+    ROUTE_YUCHO, YUCHO_NUMBER, YUCHO_SYMBOL,
+};
 use crate::reference::{self, BankCode, BankTable, Branch, Spelling};
-
-/// Names of standard fields.
-pub const ACCOUNT_ROUTE: &str = "account_route";
-pub const BANK_NAME: &str = "bank_name";
-pub const BANK_CODE: &str = "bank_code";
-pub const BRANCH_NAME: &str = "branch_name";
-pub const BRANCH_CODE: &str = "branch_code";
-pub const ACCOUNT_TYPE: &str = "account_type";
-pub const ACCOUNT_NUMBER: &str = "account_number";
-pub const YUCHO_SYMBOL: &str = "yucho_symbol";
-pub const YUCHO_NUMBER: &str = "yucho_number";
 
 /// Which of the form's two blocks is filled in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +64,7 @@ fn route(values: &Values, findings: &mut Vec<Finding>) -> Option<Route> {
         (true, true, _) => {
             (None, Some(("two accounts are filled in", "口座が二つ記入されています", Defect::D12)))
         }
-        (true, false, Some("yucho")) => (
+        (true, false, Some(ROUTE_YUCHO)) => (
             Some(Route::Bank),
             Some((
                 "the mark says Japan Post, the bank account is filled in",
@@ -79,7 +72,7 @@ fn route(values: &Values, findings: &mut Vec<Finding>) -> Option<Route> {
                 Defect::D12,
             )),
         ),
-        (false, true, Some("bank")) => (
+        (false, true, Some(ROUTE_BANK)) => (
             Some(Route::Yucho),
             Some((
                 "the mark says bank, the Japan Post account is filled in",

@@ -5,16 +5,12 @@ use chrono::NaiveDate;
 
 use super::holder::{self, HolderCase};
 use super::values::{Content, Values};
-use super::{DECLINED, Defect, Finding, FindingCode, Rules, Severity};
+use super::{Defect, Finding, FindingCode, Rules, Severity};
 use crate::export::PartyName;
+use crate::form::standard::{APPLICATION_DATE, DECLINED, HOLDER, SIGNATURE};
 use crate::kana::ZenginName;
 use crate::read::FieldReading;
 use crate::register::Household;
-
-/// Names of standard fields.
-pub const SIGNATURE: &str = "signature";
-pub const HOLDER: &str = "account_holder_kana";
-pub const APPLICATION_DATE: &str = "application_date";
 
 /// A column of the register that need not be there: other names of the head in kana (通称, 旧氏), with
 /// `;` between them.

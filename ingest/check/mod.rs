@@ -17,14 +17,11 @@ use std::num::NonZeroU64;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-pub use account::{
-    ACCOUNT_NUMBER, ACCOUNT_ROUTE, ACCOUNT_TYPE, Account, BANK_CODE, BANK_NAME, BRANCH_CODE, BRANCH_NAME,
-    Route, YUCHO_NUMBER, YUCHO_SYMBOL, account,
-};
+pub use account::{Account, Route, account};
 pub(crate) use copies::blacked_out;
 pub use finding::{Defect, Finding, FindingCode, Severity};
 pub use holder::{HolderCase, compare};
-pub use household::{ALIASES, APPLICATION_DATE, HOLDER, SIGNATURE, is_no_day};
+pub use household::{ALIASES, is_no_day};
 pub use pages::{assigned_by_hand, sides_disagree, taken_over};
 pub use second_evidence::{Comparison, compare_with_copy, copy_differs};
 pub use values::{Content, Values};
@@ -34,9 +31,6 @@ use crate::identify::Identity;
 use crate::read::{CopiesSeen, FieldReading};
 use crate::reference::BankTable;
 use crate::register::Household;
-
-/// The mark for no payment.
-pub const DECLINED: &str = "declined";
 
 /// What the rules are measured by.
 #[derive(Debug, Clone, Copy)]

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use super::account::tidy;
 use super::holder::{self, HolderCase};
 use super::values::Values;
-use super::{
-    ACCOUNT_NUMBER, ACCOUNT_TYPE, BANK_CODE, BANK_NAME, BRANCH_CODE, BRANCH_NAME, Defect, Finding,
-    FindingCode, HOLDER, Severity, YUCHO_NUMBER, YUCHO_SYMBOL,
-};
+use super::{Defect, Finding, FindingCode, Severity};
 use crate::bank_account::BankAccount;
+use crate::form::standard::{
+    ACCOUNT_NUMBER, ACCOUNT_TYPE, BANK_CODE, BANK_NAME, BRANCH_CODE, BRANCH_NAME, HOLDER, YUCHO_NUMBER,
+    YUCHO_SYMBOL,
+};
 use crate::kana::ZenginName;
 use crate::read::{AccountCopy, CopiedValue};
 use crate::reference::{Bank, BankCode, BankTable, BranchCode};

@@ -8,6 +8,7 @@ mod load;
 pub mod print;
 mod printed;
 mod sheet;
+pub mod standard;
 pub mod symbol;
 
 pub use layout::Layout;

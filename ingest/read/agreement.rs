@@ -1,20 +1,16 @@
 //! What the fields of a page say of each other, by the table of banks and the rules of ゆうちょ:
 //! evidence beside what was read, which stays as it is.
 
-use super::bank_names::{BANK_NAME, BRANCH_NAME, DECISIVE};
+use super::bank_names::DECISIVE;
 use super::{CroppedReading, Evidence, EvidenceSource, InkState};
+use crate::form::standard::{
+    ACCOUNT_NUMBER, ACCOUNT_ROUTE, ACCOUNT_TYPE, BANK_CODE, BANK_NAME, BRANCH_CODE, BRANCH_NAME, ROUTE_YUCHO,
+    YUCHO_NUMBER, YUCHO_SYMBOL,
+};
 use crate::reference::{self, Bank, BankCode, BankTable, BranchCode};
 
-/// The names of standard fields, and the value of the route that has an account without a type.
-const ACCOUNT_ROUTE: &str = "account_route";
-const ACCOUNT_TYPE: &str = "account_type";
-const YUCHO: &str = "yucho";
-/// What every account at another bank has.
-const BANK_ACCOUNT: [&str; 2] = [BANK_NAME, "account_number"];
-const BANK_CODE: &str = "bank_code";
-const BRANCH_CODE: &str = "branch_code";
-const YUCHO_SYMBOL: &str = "yucho_symbol";
-const YUCHO_NUMBER: &str = "yucho_number";
+/// What every account at another bank than ゆうちょ has.
+const BANK_ACCOUNT: [&str; 2] = [BANK_NAME, ACCOUNT_NUMBER];
 
 /// Adds to codes whether they exist and agree with the names ([`EvidenceSource::ReferenceData`]:
 /// the value is `CODE NAME`, none for a code that does not exist; the score 0 for that, 0.5 where
@@ -98,7 +94,7 @@ fn yucho_evidence(readings: &[CroppedReading], table: &BankTable) -> Vec<(&'stat
 
 fn type_evidence(readings: &[CroppedReading]) -> Option<(&'static str, Evidence)> {
     value(readings, ACCOUNT_TYPE)?;
-    let route = value(readings, ACCOUNT_ROUTE).filter(|route| *route == YUCHO);
+    let route = value(readings, ACCOUNT_ROUTE).filter(|route| *route == ROUTE_YUCHO);
     let is_blank = |field: &str| {
         readings.iter().any(|read| read.reading.field == field && read.reading.state == InkState::Blank)
     };

@@ -11,11 +11,10 @@ use std::collections::BTreeMap;
 use super::ctc::Posteriors;
 use super::letters::{Letter, Letters};
 use super::{CroppedReading, Evidence, EvidenceSource};
+use crate::form::standard::{BANK_NAME, BRANCH_NAME};
 use crate::reference::{BankTable, Branch, Spelling};
 
-/// The names of standard fields.
-pub(super) const BANK_NAME: &str = "bank_name";
-pub(super) const BRANCH_NAME: &str = "branch_name";
+/// Whose lines the table speaks of.
 pub(super) const FIELDS: [&str; 2] = [BANK_NAME, BRANCH_NAME];
 
 /// A name this likely is the value.

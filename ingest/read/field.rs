@@ -19,6 +19,7 @@ use super::{
     CellState, CharacterReading, Evidence, EvidenceSource, FieldReading, InkState, LEAST_ALTERNATIVE,
     ReadError,
 };
+use crate::form::standard::{ACCOUNT_NUMBER, APPLICATION_DATE, BANK_CODE, BRANCH_CODE, YUCHO_SYMBOL};
 use crate::form::{Field, FieldKind, FormPage, MarkOption, Printed};
 use crate::geometry::{Affine, PointMm, RectMm};
 use crate::kana::{ZenginName, large};
@@ -281,9 +282,9 @@ fn reaches_of(field: &Field) -> Reaches {
 /// An account number is always the seven digits to pay to; a date's parts have their own length.
 fn padding_of(field: &Field) -> Padding {
     match field.name.as_str() {
-        "account_number" => Padding::Whole(7),
-        "application_date" => Padding::Groups,
-        "bank_code" | "branch_code" | "yucho_symbol" => Padding::Complete,
+        ACCOUNT_NUMBER => Padding::Whole(7),
+        APPLICATION_DATE => Padding::Groups,
+        BANK_CODE | BRANCH_CODE | YUCHO_SYMBOL => Padding::Complete,
         _ => Padding::None,
     }
 }

@@ -3,6 +3,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::form::standard::{ACCOUNT_NUMBER, BANK_CODE, BRANCH_CODE, YUCHO_SYMBOL};
 use crate::form::{Field, FieldKind};
 use crate::kana::ZenginName;
 
@@ -39,11 +40,8 @@ impl MaskError {
     }
 }
 
-/// A field that holds an account's number is always written with the 7 digits to pay to.
-const ACCOUNT_NUMBER: &str = "account_number";
-
 /// Fields whose digits are all there or it is another number: codes.
-const WHOLE: [&str; 3] = ["bank_code", "branch_code", "yucho_symbol"];
+const WHOLE: [&str; 3] = [BANK_CODE, BRANCH_CODE, YUCHO_SYMBOL];
 
 const LONGEST_TEXT: usize = 100;
 
@@ -82,6 +80,7 @@ fn digits(field: &Field, text: &str) -> Result<String, MaskError> {
     if digits.len() > cells {
         return Err(MaskError::TooLong);
     }
+    // It is always written with the 7 digits to pay to.
     Ok(if field.name == ACCOUNT_NUMBER { format!("{digits:0>cells$}") } else { digits })
 }
 

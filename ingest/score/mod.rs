@@ -145,7 +145,7 @@ fn remarks(kind: FieldKind, reading: &FieldReading) -> Vec<Reason> {
     if kind == FieldKind::Digits && is_padded(reading) {
         remarks.push(Reason::Padded);
     }
-    if reading.field == crate::check::DECLINED && reading.state != InkState::Blank {
+    if reading.field == crate::form::standard::DECLINED && reading.state != InkState::Blank {
         remarks.push(Reason::AlwaysConfirmed);
     }
     remarks

@@ -6,6 +6,7 @@ use std::fmt;
 
 use uketsuke::application_id::ApplicationId;
 use uketsuke::check::{self, Content, FindingCode, HolderCase, Values};
+use uketsuke::form::standard::HOLDER;
 use uketsuke::publish::Record;
 use uketsuke::read::InkState;
 use uketsuke::reference::BankTable;
@@ -61,9 +62,7 @@ impl Confusion {
         for (application, record) in town.records {
             let Some(stands) = town.register.get(application) else { continue };
             let Some(holder) = town.sent[application].holder() else { continue };
-            if !record.fields.contains_key(check::HOLDER)
-                || accepted_only && !is_accepted(record, check::HOLDER)
-            {
+            if !record.fields.contains_key(HOLDER) || accepted_only && !is_accepted(record, HOLDER) {
                 continue;
             }
             let row = counts.0.entry(name(Some(case(&holder, stands)))).or_default();
