@@ -258,6 +258,7 @@ fn a_node_waits_until_its_engines_are_there() {
             let (Ok(alive), Ok((head, body))) = (service.try_get("/healthz"), service.try_get("/readyz"))
             else {
                 assert!(Instant::now() < deadline, "{engine}: no answer");
+                std::thread::sleep(Duration::from_millis(50));
                 continue;
             };
             assert!(alive.0.starts_with("HTTP/1.1 200"), "it lives");
